@@ -1,0 +1,96 @@
+/**
+ * The engine's contract: loads models and runs them on native TensorFlow, off the event loop of the caller.
+ *
+ * Nothing here depends on TensorFlow; `startEngine` in `host.ts` gives the real thing.
+ */
+import type { FailureKind } from '../protocol/errors.ts';
+import type { NamedTensors, Signature } from '../protocol/tensor.ts';
+
+export type ModelFormat = 'SavedModel' | 'TFJSGraph' | 'TFJSLayers';
+
+/** The signature that answers when a request names none. */
+export const defaultSignature = 'serving_default';
+
+/** A model that is in memory and can run. */
+export interface LoadedModel {
+  readonly id: string;
+  readonly format: ModelFormat;
+  /** By name, never empty. TensorFlow.js models have the one signature `serving_default`. */
+  readonly signatures: ReadonlyMap<string, Signature>;
+  /** Wall-clock seconds that reading and building took. */
+  readonly loadSeconds: number;
+}
+
+/** A momentary view; cheap, synchronous, and true even while a run is in progress. */
+export interface EngineStats {
+  /** Seconds that runs and loads have occupied TensorFlow since the start, the current one included. */
+  readonly busySeconds: number;
+  /** Runs and loads handed over and not yet answered, the current one included. */
+  readonly inFlight: number;
+  readonly loadedModels: number;
+  /** Tensors that TensorFlow.js holds: the weights of the loaded TensorFlow.js models. Growth under load is a leak. */
+  readonly tensorCount: number;
+  /** Resident set of the whole process in bytes: native memory belongs to no single model. */
+  readonly residentBytes: number;
+}
+
+/** How a run failed, as a kind of `FailureKind`. */
+export type EngineFailure = Extract<FailureKind, 'InvalidArgument' | 'NotFound' | 'Unavailable' | 'Internal'>;
+
+/**
+ * Everything that the engine rejects with.
+ * - `InvalidArgument`: the input does not fit the signature, or the directory holds no model that can be loaded;
+ * - `NotFound`: no model of this id, or no signature of this name;
+ * - `Internal`: TensorFlow refused the run; the engine lives on;
+ * - `Unavailable`: the engine has been closed or has died.
+ */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly kind: EngineFailure;
+
+  constructor(kind: EngineFailure, sentence: string) {
+    super(sentence);
+    this.kind = kind;
+  }
+}
+
+export interface Engine {
+  /**
+   * Reads the model in a local directory into memory, beside those already loaded.
+   *
+   * @param id chosen by the caller, unique among loaded models, for instance `traffic@3`.
+   * @param format detected from the files when absent.
+   * @throws EngineError InvalidArgument when the id is taken or the directory has no loadable model; the
+   * sentence names the file and what is wrong with it.
+   */
+  load(id: string, directory: string, format?: ModelFormat): Promise<LoadedModel>;
+
+  /**
+   * Runs one signature. Inputs are checked here against the signature, whoever calls: shapes and datatypes that
+   * do not fit never reach native code. Runs are executed one after the other in the order of the calls; any
+   * size of a variable dimension is taken, so a caller may join requests along dimension 0.
+   *
+   * The input buffers are given away: their arrays are detached when they cover a whole ArrayBuffer, so that no
+   * byte is copied on the way to the worker. Do not use them after the call.
+   *
+   * @returns every output of the signature, in the signature's order, each in a buffer of its own.
+   * @throws EngineError
+   */
+  run(id: string, signature: string, inputs: NamedTensors): Promise<NamedTensors>;
+
+  /** Frees a model once the runs handed over before have been answered. An unknown id is NotFound. */
+  unload(id: string): Promise<void>;
+
+  stats(): EngineStats;
+
+  /**
+   * Settles when the engine has died by itself: its thread crashed or ran out of memory. From then on, and for
+   * everything in flight, calls reject with `Unavailable`. A dead engine does not come back, since TensorFlow's
+   * state in the process is unknown: report not-ready and exit, so that Kubernetes starts a fresh process.
+   * Never settles after `close`. A CHECK failure inside TensorFlow aborts the whole process and is not seen here.
+   */
+  readonly died: Promise<EngineError>;
+
+  /** Waits for what is in flight, frees all models and ends the thread. Calls from then on are `Unavailable`. */
+  close(): Promise<void>;
+}
