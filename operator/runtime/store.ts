@@ -1,0 +1,180 @@
+/**
+ * The local copy of all objects of one kind in one cluster, kept by a reflector and read by everybody.
+ * Objects are frozen through and through: what a reader gets is what the API server said.
+ */
+import type { KubeObject } from '../kube/objects.ts';
+import { type Key, keyOf, keyString } from './key.ts';
+
+/** What became of one object. `before` is absent for a new object, `after` for one that is gone. */
+export interface Change<T> {
+  readonly key: Key;
+  readonly before: T | undefined;
+  readonly after: T | undefined;
+}
+
+/** The values under which an object is found in an index; none leaves it out. */
+export type Index<T> = (object: T) => readonly string[];
+
+export interface StoreOptions<T> {
+  /** Empty (default) where there is only one cluster. */
+  readonly cluster?: string;
+  readonly indexes?: Readonly<Record<string, Index<T>>>;
+  /** Told what a listener threw; the store itself never throws for a listener. */
+  readonly onListenerError?: (error: unknown, key: Key) => void;
+}
+
+export class Store<T extends KubeObject> {
+  readonly cluster: string;
+  readonly #objects = new Map<string, T>();
+  readonly #indexes: readonly (readonly [string, Index<T>])[];
+  readonly #entries = new Map<string, Map<string, Set<string>>>();
+  readonly #listeners = new Set<(change: Change<T>) => void>();
+  readonly #onListenerError: (error: unknown, key: Key) => void;
+  #synced = false;
+
+  constructor({ cluster = '', indexes = {}, onListenerError = () => {} }: StoreOptions<T> = {}) {
+    this.cluster = cluster;
+    this.#indexes = Object.entries(indexes);
+    for (const [name] of this.#indexes) this.#entries.set(name, new Map());
+    this.#onListenerError = onListenerError;
+  }
+
+  /** True once the first complete list has arrived. Before that, absence means nothing. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: Key): T | undefined {
+    return this.#objects.get(keyString(key));
+  }
+
+  /** All objects, in no particular order. */
+  list(): T[] {
+    return [...this.#objects.values()];
+  }
+
+  /**
+   * The objects that an index files under `value`, in no particular order.
+   *
+   * @throws TypeError when the store was made without that index
+   */
+  by(index: string, value: string): T[] {
+    const entries = this.#entries.get(index);
+    if (!entries)
+      throw new TypeError(`this store has no index "${index}"; it has: ${[...this.#entries.keys()]}`);
+    return [...(entries.get(value) ?? [])].map((id) => this.#objects.get(id)!);
+  }
+
+  /** Calls back after every change, until the returned function is called. */
+  subscribe(listener: (change: Change<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Adds or updates one object. The same version again is not a change. */
+  set(object: T): void {
+    this.#notify(this.#put(object));
+  }
+
+  /** Removes one object; unknown ones are ignored. */
+  remove(object: KubeObject): void {
+    this.#notify(this.#drop(keyOf(object, this.cluster)));
+  }
+
+  /** Makes the store hold exactly these objects; listeners see all of it done, then one change per object. */
+  replace(objects: readonly T[]): void {
+    const kept = new Set(objects.map((object) => keyString(keyOf(object, this.cluster))));
+    const gone = [...this.#objects].filter(([id]) => !kept.has(id)).map(([, object]) => object);
+    const changes = [
+      ...gone.map((object) => this.#drop(keyOf(object, this.cluster))),
+      ...objects.map((object) => this.#put(object)),
+    ];
+    this.#synced = true;
+    for (const change of changes) this.#notify(change);
+  }
+
+  #put(object: T): Change<T> | undefined {
+    const key = keyOf(object, this.cluster);
+    const id = keyString(key);
+    const before = this.#objects.get(id);
+    if (before && isSameVersion(before, object)) return undefined;
+    if (before) this.#unfile(id, before);
+    const after = deepFreeze(object);
+    this.#objects.set(id, after);
+    this.#file(id, after);
+    return { key, before, after };
+  }
+
+  #drop(key: Key): Change<T> | undefined {
+    const id = keyString(key);
+    const before = this.#objects.get(id);
+    if (!before) return undefined;
+    this.#unfile(id, before);
+    this.#objects.delete(id);
+    return { key, before, after: undefined };
+  }
+
+  #file(id: string, object: T): void {
+    for (const [name, index] of this.#indexes) {
+      const entries = this.#entries.get(name)!;
+      for (const value of index(object)) {
+        const ids = entries.get(value);
+        if (ids) ids.add(id);
+        else entries.set(value, new Set([id]));
+      }
+    }
+  }
+
+  #unfile(id: string, object: T): void {
+    for (const [name, index] of this.#indexes) {
+      const entries = this.#entries.get(name)!;
+      for (const value of index(object)) {
+        const ids = entries.get(value);
+        ids?.delete(id);
+        if (ids?.size === 0) entries.delete(value);
+      }
+    }
+  }
+
+  #notify(change: Change<T> | undefined): void {
+    if (!change) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        this.#onListenerError(error, change.key);
+      }
+    }
+  }
+}
+
+/** Files objects by the UID of the controller that owns them. */
+export const byController: Index<KubeObject> = (object) =>
+  (object.metadata.ownerReferences ?? []).filter((owner) => owner.controller).map((owner) => owner.uid);
+
+/** Files objects by their namespace. */
+export const byNamespace: Index<KubeObject> = (object) => [object.metadata.namespace ?? ''];
+
+/** Files objects that have this label by `namespace/value`. */
+export const byLabel =
+  (label: string): Index<KubeObject> =>
+  ({ metadata }) => {
+    const value = metadata.labels?.[label];
+    return value === undefined ? [] : [`${metadata.namespace ?? ''}/${value}`];
+  };
+
+/** A deleted and re-created object may not pass for the old one, even in a store without versions. */
+function isSameVersion(a: KubeObject, b: KubeObject): boolean {
+  const version = a.metadata.resourceVersion;
+  return version !== undefined && version === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid;
+}
+
+function deepFreeze<V>(value: V): V {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
+}
