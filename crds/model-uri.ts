@@ -1,0 +1,49 @@
+/**
+ * Where a model lives. One address form for the CRD's rule, the plan (which volumes and ports a pod needs) and the
+ * model server (which fetches it).
+ */
+
+/** Schemes that this release can fetch. A scheme enters this list together with the code that reads it. */
+export const MODEL_URI_SCHEMES = ['https', 'http', 'pvc', 'file'] as const;
+export type ModelUriScheme = (typeof MODEL_URI_SCHEMES)[number];
+
+/** RE2 pattern (no look-around) of every accepted address; the CRD shows `MODEL_URI_EXPECTED` when it does not match. */
+export const MODEL_URI_PATTERN =
+  '^(https?://[A-Za-z0-9._~-]+(:[0-9]{1,5})?/[^\\s?#]*|pvc://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[^\\s?#]*)?|file:///[^\\s?#]+)$';
+
+export const MODEL_URI_EXPECTED =
+  'expected https://HOST/PATH, http://HOST/PATH, pvc://CLAIM/PATH or file:///PATH, without query or fragment';
+
+export type ModelUri =
+  | { scheme: 'https' | 'http'; host: string; port: number; path: string }
+  | { scheme: 'pvc'; claim: string; path: string }
+  | { scheme: 'file'; path: string };
+
+/**
+ * Splits a model address into its parts; paths keep their leading slash and lose trailing ones.
+ * @throws RangeError with a sentence that names what was found and what was expected.
+ */
+export function parseModelUri(uri: string): ModelUri {
+  if (!new RegExp(MODEL_URI_PATTERN).test(uri)) {
+    throw new RangeError(`spec.model.uri is "${uri}": ${MODEL_URI_EXPECTED}`);
+  }
+  const [scheme, rest] = splitOnce(uri, '://');
+  const [authority, tail] = splitOnce(rest, '/');
+  const path = `/${tail}`.replace(/\/+$/, '') || '/';
+  switch (scheme) {
+    case 'https':
+    case 'http': {
+      const [host, port] = splitOnce(authority, ':');
+      return { scheme, host, port: port === '' ? (scheme === 'https' ? 443 : 80) : Number(port), path };
+    }
+    case 'pvc':
+      return { scheme, claim: authority, path };
+    default:
+      return { scheme: 'file', path };
+  }
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)];
+}

@@ -1,0 +1,35 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseModelUri } from '../../../crds/model-uri.ts';
+
+describe('a model address', () => {
+  test.each([
+    [
+      'https://models.example/traffic/3',
+      { scheme: 'https', host: 'models.example', port: 443, path: '/traffic/3' },
+    ],
+    [
+      'http://store.models.svc:8080/traffic/',
+      { scheme: 'http', host: 'store.models.svc', port: 8080, path: '/traffic' },
+    ],
+    ['pvc://models/traffic/3', { scheme: 'pvc', claim: 'models', path: '/traffic/3' }],
+    ['pvc://models', { scheme: 'pvc', claim: 'models', path: '/' }],
+    ['file:///models/traffic', { scheme: 'file', path: '/models/traffic' }],
+  ])('%s is taken apart', (uri, parts) => expect(parseModelUri(uri)).toEqual(parts));
+
+  test.each([
+    '',
+    'traffic',
+    's3://bucket/key',
+    'ftp://host/x',
+    'https://',
+    'https://user:secret@host/x',
+    'http://host/x?token=1',
+    'pvc://',
+    'pvc:///x',
+    'file://host/x',
+    'file:///',
+    'http://host/a b',
+  ])('%p is refused with what was expected', (uri) =>
+    expect(() => parseModelUri(uri)).toThrow(/expected https:\/\/HOST\/PATH/),
+  );
+});
