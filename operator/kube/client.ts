@@ -20,7 +20,7 @@ export interface KubeClient {
   /** Reads one page; pass its `metadata.continue` back for the next. `limit: 0` asks for all in one page. */
   listPage<T extends KubeObject>(
     resource: Resource,
-    options: ListOptions & { continue?: string },
+    options: ListOptions & { continue?: string | undefined },
   ): Promise<ObjectList<T>>;
 
   /** Creates an object; `conflict` with reason `AlreadyExists` when there is one of that name. */

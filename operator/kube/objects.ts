@@ -88,6 +88,6 @@ export type WatchEvent<T extends KubeObject> =
 
 /** Names one object; `namespace` is empty or absent for cluster-scoped kinds. */
 export interface ObjectName {
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly name: string;
 }

@@ -65,7 +65,7 @@ export function resourcePath(
     namespace = '',
     name = '',
     subresource = '',
-  }: { namespace?: string; name?: string; subresource?: string },
+  }: { namespace?: string | undefined; name?: string; subresource?: string },
 ): string {
   if (resource.namespaced && name !== '' && namespace === '') {
     throw new TypeError(
