@@ -20,8 +20,6 @@ export type ModelFormat = (typeof MODEL_FORMATS)[number];
 export const ROLLOUT_STRATEGIES = ['Auto', 'Reload', 'Surge', 'InPlace'] as const;
 export type RolloutStrategy = (typeof ROLLOUT_STRATEGIES)[number];
 
-const celString = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
-
 export const ModelSource = z
   .object({
     uri: z
@@ -31,8 +29,7 @@ export const ModelSource = z
       .meta(
         cel({
           rule: `self.matches(r'${MODEL_URI_PATTERN}')`,
-          message: MODEL_URI_EXPECTED,
-          messageExpression: `'"' + self + '" is no model address: ' + ${celString(MODEL_URI_EXPECTED)}`,
+          message: `no model address that can be fetched: ${MODEL_URI_EXPECTED}`,
         }),
       )
       .describe(
@@ -54,7 +51,6 @@ export const ModelSource = z
         cel({
           rule: "self.matches('^sha256:[0-9a-f]{64}$')",
           message: 'expected sha256: and 64 lower-case hexadecimal digits',
-          messageExpression: `'"' + self + '" is no digest: expected sha256: and 64 lower-case hexadecimal digits'`,
         }),
       )
       .optional()
@@ -117,7 +113,6 @@ export const Gpu = z
         cel({
           rule: "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')",
           message: 'expected an extended resource such as nvidia.com/gpu or nvidia.com/mig-1g.10gb',
-          messageExpression: `'"' + self + '" is no extended resource: expected a name such as nvidia.com/gpu or nvidia.com/mig-1g.10gb'`,
         }),
       )
       .describe('Extended resource that stands for one GPU; MIG profiles work.'),
@@ -162,7 +157,7 @@ export const ModelServiceSpec = z
         rule: '!has(self.autoscaling) || self.autoscaling.maxReplicas >= self.replicas',
         message: 'spec.autoscaling.maxReplicas must not be less than spec.replicas',
         messageExpression:
-          "'spec.replicas is ' + string(self.replicas) + ' and spec.autoscaling.maxReplicas is ' + string(self.autoscaling.maxReplicas) + ': raise maxReplicas or lower replicas'",
+          "'spec.replicas is %d and spec.autoscaling.maxReplicas is %d: raise maxReplicas or lower replicas'.format([self.replicas, self.autoscaling.maxReplicas])",
       },
       {
         rule: '!has(self.autoscaling) || self.replicas >= 1',
@@ -171,7 +166,7 @@ export const ModelServiceSpec = z
       },
       {
         rule: '!has(self.resources) || [has(self.resources.requests) ? self.resources.requests : {}, has(self.resources.limits) ? self.resources.limits : {}].all(amounts, !(self.gpu.resource in amounts))',
-        message: 'GPUs are asked for with spec.gpu.count and spec.gpu.resource, not in spec.resources',
+        message: 'spec.resources names the GPU resource: ask for GPUs with spec.gpu.count and spec.gpu.resource instead',
       },
     ),
   );

@@ -2,20 +2,24 @@
 import { z } from 'zod';
 import { cel, mapList } from './cel.ts';
 
+/** Kubernetes' own pattern of a quantity, without a sign: no amount of a resource is negative. */
+const QUANTITY_PATTERN = '^([0-9]+(.[0-9]*)?|.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$';
 const Quantity = z
   .union([z.int32(), z.string().max(64)])
-  .meta({ description: 'Kubernetes quantity, such as 500m or 2Gi.' });
+  .meta({ pattern: QUANTITY_PATTERN, description: 'Kubernetes quantity, such as 500m or 2Gi.' });
 const ResourceList = z.record(z.string().max(253), Quantity);
 
 export const Resources = z
   .object({ requests: ResourceList.optional(), limits: ResourceList.optional() })
   .describe('Requests and limits of the model-server container, as in a pod; GPUs belong in spec.gpu.');
 
-const ownKeys = (what: string) =>
-  cel({
+const ownKeys = (what: string) => ({
+  maxProperties: 32,
+  ...cel({
     rule: "self.all(key, !key.startsWith('aicity.io/') && !key.startsWith('app.kubernetes.io/'))",
     message: `keys under aicity.io/ and app.kubernetes.io/ are the operator's own; choose another prefix for the ${what}`,
-  });
+  }),
+});
 
 const Toleration = z.object({
   key: z.string().max(317).optional(),
