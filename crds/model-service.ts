@@ -166,7 +166,8 @@ export const ModelServiceSpec = z
       },
       {
         rule: '!has(self.resources) || [has(self.resources.requests) ? self.resources.requests : {}, has(self.resources.limits) ? self.resources.limits : {}].all(amounts, !(self.gpu.resource in amounts))',
-        message: 'spec.resources names the GPU resource: ask for GPUs with spec.gpu.count and spec.gpu.resource instead',
+        message:
+          'spec.resources names the GPU resource: ask for GPUs with spec.gpu.count and spec.gpu.resource instead',
       },
     ),
   );

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { cel, mapList } from './cel.ts';
 
 /** Kubernetes' own pattern of a quantity, without a sign: no amount of a resource is negative. */
-const QUANTITY_PATTERN = '^([0-9]+(.[0-9]*)?|.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$';
+const QUANTITY_PATTERN = '^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$';
 const Quantity = z
   .union([z.int32(), z.string().max(64)])
   .meta({ pattern: QUANTITY_PATTERN, description: 'Kubernetes quantity, such as 500m or 2Gi.' });
