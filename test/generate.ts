@@ -5,15 +5,29 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiReference, conditionReference } from '../crds/api-reference.ts';
+import {
+  chartDefaults,
+  chartDefinition,
+  chartMetadata,
+  chartReference,
+  chartSchema,
+} from '../crds/chart-files.ts';
 import { definitionYaml } from '../crds/definition-yaml.ts';
+import { rbacTemplate } from '../operator/rbac-templates.ts';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Path from the repository's root → content. */
 export function generatedFiles(): Map<string, string> {
-  const crd = definitionYaml();
+  const { version, description } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return new Map([
-    ['crds/modelservices.aicity.io.yaml', crd],
+    ['crds/modelservices.aicity.io.yaml', definitionYaml()],
+    ['charts/aicity-operator/templates/crds.yaml', chartDefinition()],
+    ['charts/aicity-operator/templates/rbac.yaml', rbacTemplate()],
+    ['charts/aicity-operator/values.yaml', chartDefaults(version)],
+    ['charts/aicity-operator/values.schema.json', chartSchema(version)],
+    ['charts/aicity-operator/Chart.yaml', chartMetadata(version, description)],
+    ['docs/chart-values.md', chartReference(version)],
     ['docs/api.md', apiReference()],
     ['docs/conditions.md', conditionReference()],
   ]);
