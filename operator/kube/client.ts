@@ -111,6 +111,8 @@ export interface WatchOptions extends Selection {
   readonly sendInitialEvents?: boolean | undefined;
   /** After this time the server ends the watch. */
   readonly timeoutSeconds?: number | undefined;
+  /** Called once the server has accepted the watch. */
+  readonly onOpen?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -125,7 +125,7 @@ export class HttpKubeClient implements KubeClient {
   watch<T extends KubeObject>(resource: Resource, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
     const { namespace, labelSelector, fieldSelector, resourceVersion, timeoutSeconds, sendInitialEvents } =
       options;
-    return this.#transport.stream<WatchEvent<T>>({
+    const call: RawRequest = {
       method: 'GET',
       path: resourcePath(resource, { namespace }),
       query: {
@@ -138,7 +138,8 @@ export class HttpKubeClient implements KubeClient {
         ...(sendInitialEvents ? { sendInitialEvents, resourceVersionMatch: 'NotOlderThan' } : {}),
       },
       signal: options.signal,
-    });
+    };
+    return this.#transport.stream<WatchEvent<T>>(call, options.onOpen);
   }
 
   #write<T>(

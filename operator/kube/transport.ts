@@ -49,11 +49,12 @@ export class Transport {
   }
 
   /** Sends a request and yields every line of the answer, parsed, for as long as the server goes on. */
-  async *stream<T>(call: RawRequest): AsyncGenerator<T> {
+  async *stream<T>(call: RawRequest, onOpen: () => void = () => {}): AsyncGenerator<T> {
     const what = `watch ${call.path}`;
     const stop = stopper(call.signal);
     try {
       const { body } = await this.#send(call, 'streams', stop.signal);
+      onOpen();
       for await (const line of splitLines(body, this.#maxLineBytes)) yield parse(line, what) as T;
     } catch (error) {
       throw explain(error, what, call.signal, defaultTimeoutSeconds);

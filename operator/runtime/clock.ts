@@ -7,7 +7,7 @@ export interface Clock {
   now(): Date;
   /** Seconds since an arbitrary start; never jumps, never goes back. All durations are measured with it. */
   monotonicSeconds(): number;
-  /** Calls back once after `seconds`; the returned function cancels. A waiting timer keeps no process alive. */
+  /** Calls back once after `seconds`; the returned function cancels. */
   after(seconds: number, callback: () => void): () => void;
   /** Resolves after `seconds`, or at once when `signal` aborts. Never rejects. */
   sleep(seconds: number, signal?: AbortSignal): Promise<void>;
@@ -22,7 +22,6 @@ export const systemClock: Clock = {
   after(seconds, callback) {
     const delayMilliseconds = Math.min(Math.max(seconds * 1000, 0), longestDelayMilliseconds);
     const timer = setTimeout(callback, delayMilliseconds);
-    timer.unref();
     return () => clearTimeout(timer);
   },
   sleep(seconds, signal) {

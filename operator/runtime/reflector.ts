@@ -1,0 +1,312 @@
+/**
+ * Keeps a `Store` equal to what the API server has, until it is stopped. Whatever goes wrong, it tries again.
+ * The decisions are in `reflector-step.ts`; here are the connections, the timers and the staging area.
+ */
+import type { Logger } from 'pino';
+import type { KubeClient, Selection } from '../kube/client.ts';
+import { errorFromStatus, isKubeError, type KubeError } from '../kube/errors.ts';
+import type { KubeObject, WatchEvent } from '../kube/objects.ts';
+import type { Resource } from '../kube/resources.ts';
+import type { Clock } from './clock.ts';
+import { keyOf, keyString } from './key.ts';
+import { noMetrics, type RuntimeMetrics, type Watched } from './metrics.ts';
+import {
+  type Activity,
+  badResponse,
+  initialState,
+  type ReflectorInput,
+  type ReflectorState,
+  type StoreCommand,
+  silentError,
+  step,
+} from './reflector-step.ts';
+import type { Store } from './store.ts';
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly resource: Resource;
+  readonly store: Store<T>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics?: RuntimeMetrics;
+  readonly selection?: Selection;
+  /**
+   * Cuts an object down to what readers need; default: drops `metadata.managedFields`.
+   * An object for which it throws is kept whole.
+   */
+  readonly project?: (object: KubeObject) => T;
+  /** From 0 up to 1; default `Math.random`. */
+  readonly random?: () => number;
+  /**
+   * Silence after which a watch that has shown a bookmark counts as dead; default 150. The server sends one about
+   * every minute, except for kinds that have no objects: those get the whole time limit of the watch.
+   */
+  readonly silenceSeconds?: number;
+}
+
+/** The server ends a watch after a random time in this range, so that watches spread over its replicas. */
+const shortestWatchSeconds = 300;
+const longestWatchSeconds = 600;
+const graceSeconds = 30;
+
+export class Reflector<T extends KubeObject> {
+  readonly watched: Watched;
+  /** Resolves when the store holds the first complete list. */
+  readonly synced: Promise<void>;
+  readonly #options: ReflectorOptions<T>;
+  readonly #log: Logger;
+  readonly #metrics: RuntimeMetrics;
+  readonly #random: () => number;
+  readonly #clock: Clock;
+  #state: ReflectorState = initialState;
+  #staged = new Map<string, T>();
+  #markSynced: () => void = () => {};
+  #connected = false;
+  #heardAtSeconds: number;
+  #movedAtSeconds: number;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.watched = { cluster: options.client.cluster, kind: options.resource.kind };
+    this.#log = options.log.child({ reflector: options.resource.kind });
+    this.#metrics = options.metrics ?? noMetrics;
+    this.#random = options.random ?? Math.random;
+    this.#clock = options.clock;
+    this.#heardAtSeconds = this.#clock.monotonicSeconds();
+    this.#movedAtSeconds = this.#heardAtSeconds;
+    this.synced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+  }
+
+  /** How long the store may have been behind the server: 0 while a watch is open. */
+  staleSeconds(): number {
+    return this.#connected && this.isSynced ? 0 : this.#clock.monotonicSeconds() - this.#heardAtSeconds;
+  }
+
+  /** How long nothing at all has happened, not even a failure; a watch in good order lasts ten minutes at most. */
+  quietSeconds(): number {
+    return this.#clock.monotonicSeconds() - this.#movedAtSeconds;
+  }
+
+  /** True once the store holds the first complete list. */
+  get isSynced(): boolean {
+    return this.#options.store.synced;
+  }
+
+  /** Works until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    this.#metrics.reflectorStarted(this.watched, {
+      staleSeconds: () => this.staleSeconds(),
+      get size() {
+        return store.size;
+      },
+    });
+    let activity = this.#feed({ type: 'start' });
+    while (activity && activity.do !== 'stop') {
+      const input = signal.aborted ? undefined : await this.#perform(activity, signal);
+      activity = this.#feed(signal.aborted || !input ? { type: 'stop' } : input) ?? activity;
+    }
+  }
+
+  /** Moves the state machine and carries out what it says about the store. */
+  #feed(input: ReflectorInput): Activity | undefined {
+    const before = this.#state;
+    const { state, store, next, restart } = step(before, input);
+    this.#state = state;
+    this.#movedAtSeconds = this.#clock.monotonicSeconds();
+    for (const command of store) this.#carryOut(command);
+    if (restart !== undefined) {
+      this.#metrics.watchRestarted(this.watched, restart);
+      const err = input.type === 'failed' ? input.error : undefined;
+      this.#log.info({ reason: restart, failures: state.failures, next, err }, 'watch restarts');
+    }
+    return next;
+  }
+
+  /** One stay at one activity; what ended it comes back as the next input. */
+  async #perform(activity: Activity, signal: AbortSignal): Promise<ReflectorInput> {
+    switch (activity.do) {
+      case 'wait': {
+        const seconds = Math.max(activity.leastSeconds, this.#random() * activity.ceilingSeconds);
+        await this.#clock.sleep(seconds, signal);
+        return { type: 'elapsed' };
+      }
+      case 'page':
+        return this.#readPage(activity, signal);
+      case 'watch':
+        return this.#watch(activity, signal);
+      case 'stop':
+        return { type: 'stop' };
+    }
+  }
+
+  async #readPage(
+    { limit, continue: next }: Activity & { do: 'page' },
+    signal: AbortSignal,
+  ): Promise<ReflectorInput> {
+    const { client, resource, selection } = this.#options;
+    try {
+      const page = await client.listPage(resource, { ...selection, limit, continue: next, signal });
+      const { continue: more, resourceVersion } = page.metadata;
+      return { type: 'page', items: page.items, continue: more, resourceVersion };
+    } catch (error) {
+      return { type: 'failed', error: asKubeError(error), openSeconds: 0 };
+    }
+  }
+
+  async #watch(
+    { resourceVersion, sendInitialEvents }: Activity & { do: 'watch' },
+    signal: AbortSignal,
+  ): Promise<ReflectorInput> {
+    const { client, resource, selection } = this.#options;
+    const span = longestWatchSeconds - shortestWatchSeconds;
+    const timeoutSeconds = Math.round(shortestWatchSeconds + span * this.#random());
+    const guard = this.#guardSilence(timeoutSeconds + graceSeconds, signal);
+    let openedAtSeconds: number | undefined;
+    const openSeconds = () => {
+      const now = this.#clock.monotonicSeconds();
+      return now - (openedAtSeconds ?? now);
+    };
+    try {
+      const events = client.watch(resource, {
+        ...selection,
+        resourceVersion,
+        sendInitialEvents,
+        timeoutSeconds,
+        signal: guard.signal,
+        onOpen: () => {
+          openedAtSeconds = this.#clock.monotonicSeconds();
+          this.#connected = true;
+        },
+      });
+      for await (const event of events) {
+        guard.heard(event.type);
+        const input = inputOf(event, openSeconds());
+        if (input.type === 'failed') return input;
+        this.#feed(input);
+      }
+      return { type: 'ended', openSeconds: openSeconds() };
+    } catch (error) {
+      const failure = guard.silent ? silentError(guard.limitSeconds) : asKubeError(error);
+      return { type: 'failed', error: failure, openSeconds: openSeconds() };
+    } finally {
+      guard.clear();
+      if (this.#connected)
+        this.#heardAtSeconds = guard.silent ? guard.heardAtSeconds : this.#clock.monotonicSeconds();
+      this.#connected = false;
+    }
+  }
+
+  /**
+   * Cuts a connection on which nothing comes any more: the API server may hang, or a firewall may have forgotten
+   * us, and neither closes the socket.
+   */
+  #guardSilence(firstLimitSeconds: number, signal: AbortSignal) {
+    const { silenceSeconds = 150 } = this.#options;
+    const clock = this.#clock;
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    signal.addEventListener('abort', abort);
+    const guard = {
+      signal: controller.signal,
+      limitSeconds: firstLimitSeconds,
+      heardAtSeconds: clock.monotonicSeconds(),
+      silent: false,
+      heard(type: string) {
+        guard.heardAtSeconds = clock.monotonicSeconds();
+        if (type !== 'BOOKMARK' || guard.limitSeconds === silenceSeconds) return;
+        guard.limitSeconds = silenceSeconds;
+        cancel();
+        check();
+      },
+      clear() {
+        cancel();
+        signal.removeEventListener('abort', abort);
+        abort();
+      },
+    };
+    let cancel = () => {};
+    const check = () => {
+      const leftSeconds = guard.heardAtSeconds + guard.limitSeconds - clock.monotonicSeconds();
+      if (leftSeconds > 0) {
+        cancel = clock.after(leftSeconds, check);
+        return;
+      }
+      guard.silent = true;
+      abort();
+    };
+    check();
+    return guard;
+  }
+
+  #carryOut(command: StoreCommand): void {
+    const { store } = this.#options;
+    switch (command.do) {
+      case 'begin':
+        this.#staged = new Map();
+        break;
+      case 'stage':
+        for (const object of command.objects)
+          this.#staged.set(keyString(keyOf(object)), this.#project(object));
+        break;
+      case 'unstage':
+        this.#staged.delete(keyString(keyOf(command.object)));
+        break;
+      case 'commit':
+        store.replace([...this.#staged.values()]);
+        this.#staged = new Map();
+        this.#markSynced();
+        break;
+      case 'set':
+        store.set(this.#project(command.object));
+        break;
+      case 'remove':
+        store.remove(command.object);
+        break;
+    }
+  }
+
+  #project(object: KubeObject): T {
+    const { managedFields: _, ...metadata } = object.metadata;
+    const slim = { ...object, metadata };
+    try {
+      return this.#options.project?.(slim) ?? (slim as T);
+    } catch (err) {
+      this.#log.error({ key: keyString(keyOf(object)), err }, 'projection failed, object kept whole');
+      return slim as T;
+    }
+  }
+}
+
+/** An `ERROR` event ends a watch just like a refusal to open it. */
+function inputOf(event: WatchEvent<KubeObject>, openSeconds: number): ReflectorInput {
+  switch (event.type) {
+    case 'ADDED':
+    case 'MODIFIED':
+    case 'DELETED':
+    case 'BOOKMARK':
+      if (!event.object?.metadata) {
+        return { type: 'failed', error: badResponse(`a ${event.type} event has no metadata`), openSeconds };
+      }
+      return { type: 'event', event };
+    case 'ERROR': {
+      const { code = 500 } = event.object;
+      return { type: 'failed', error: errorFromStatus(code, event.object, 'watch'), openSeconds };
+    }
+    default: {
+      const { type } = event as { type: unknown };
+      return {
+        type: 'failed',
+        error: badResponse(`unknown watch event type ${JSON.stringify(type)}`),
+        openSeconds,
+      };
+    }
+  }
+}
+
+/** The client throws nothing else; but whatever it is, it must not end the reflector. */
+function asKubeError(error: unknown): KubeError {
+  return isKubeError(error) ? error : badResponse(`unexpected: ${error}`);
+}
