@@ -17,7 +17,14 @@ const project = (name, extra = {}) => ({
   ...extra,
 });
 
+/** Tests that share one city: started before the first of them, stopped after the last, never side by side. */
+const sharesCity = (name) => ({
+  runner: '<rootDir>/test/serial-runner.mjs',
+  globalSetup: `<rootDir>/test/${name}/setup.mjs`,
+  globalTeardown: `<rootDir>/test/${name}/teardown.mjs`,
+});
+
 export default {
   reporters: ['default', '<rootDir>/test/reporter.mjs'],
-  projects: [project('unit'), project('api'), project('e2e')],
+  projects: [project('unit'), project('api', sharesCity('api')), project('e2e', sharesCity('e2e'))],
 };

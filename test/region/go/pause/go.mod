@@ -1,0 +1,3 @@
+module aicity.io/test/region/pause
+
+go 1.26

@@ -1,0 +1,3 @@
+module aicity.io/test/region/runc-within-limits
+
+go 1.26

@@ -1,0 +1,29 @@
+import { City } from './city.ts';
+import { type CityOptions, startCity } from './start-city.ts';
+
+/** The kinds of tests that share one city among all of their files. */
+export type SharedBy = 'api' | 'e2e';
+
+/** Starts the city that all tests of one kind share; its container's name travels in the environment. */
+export async function shareCity(sharedBy: SharedBy, options: CityOptions): Promise<void> {
+  const city = await startCity(options);
+  process.env[variable(sharedBy)] = city.container;
+}
+
+/** The city that all tests of one kind share. */
+export async function sharedCity(sharedBy: SharedBy): Promise<City> {
+  const container = process.env[variable(sharedBy)];
+  if (container) return await City.of(container);
+  throw new Error(
+    `No city was started for the ${sharedBy} tests; run them by jest with this project's configuration.`,
+  );
+}
+
+/** Stops it. */
+export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
+  if (process.env[variable(sharedBy)]) await (await sharedCity(sharedBy)).stop();
+}
+
+function variable(sharedBy: SharedBy): string {
+  return `AICITY_SHARED_CITY_${sharedBy.toUpperCase()}`;
+}
