@@ -2,7 +2,8 @@ import { LoadError } from './load-error.ts';
 
 /** An error of the file system, known by its code. */
 export function isFileError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return typeof code === 'string' && typeof syscall === 'string';
 }
 
 /** What a failed file operation means for whoever wants the model. */
