@@ -94,15 +94,14 @@ export class Reflector<T extends KubeObject> {
     return this.#options.store.synced;
   }
 
+  /** Objects in the local copy. */
+  get size(): number {
+    return this.#options.store.size;
+  }
+
   /** Works until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { store } = this.#options;
-    this.#metrics.reflectorStarted(this.watched, {
-      staleSeconds: () => this.staleSeconds(),
-      get size() {
-        return store.size;
-      },
-    });
+    this.#metrics.reflectorStarted(this.watched, this);
     let activity = this.#feed({ type: 'start' });
     while (activity && activity.do !== 'stop') {
       const input = signal.aborted ? undefined : await this.#perform(activity, signal);
@@ -150,6 +149,7 @@ export class Reflector<T extends KubeObject> {
     try {
       const page = await client.listPage(resource, { ...selection, limit, continue: next, signal });
       const { continue: more, resourceVersion } = page.metadata;
+      if (!page.items.every(isNamed)) throw badResponse('the list has an object without a name');
       return { type: 'page', items: page.items, continue: more, resourceVersion };
     } catch (error) {
       return { type: 'failed', error: asKubeError(error), openSeconds: 0 };
@@ -286,9 +286,13 @@ function inputOf(event: WatchEvent<KubeObject>, openSeconds: number): ReflectorI
     case 'ADDED':
     case 'MODIFIED':
     case 'DELETED':
+      if (!isNamed(event.object)) {
+        return { type: 'failed', error: badResponse(`a ${event.type} event has no name`), openSeconds };
+      }
+      return { type: 'event', event };
     case 'BOOKMARK':
       if (!event.object?.metadata) {
-        return { type: 'failed', error: badResponse(`a ${event.type} event has no metadata`), openSeconds };
+        return { type: 'failed', error: badResponse('a bookmark has no metadata'), openSeconds };
       }
       return { type: 'event', event };
     case 'ERROR': {
@@ -304,6 +308,10 @@ function inputOf(event: WatchEvent<KubeObject>, openSeconds: number): ReflectorI
       };
     }
   }
+}
+
+function isNamed(object: KubeObject | undefined): boolean {
+  return typeof object?.metadata?.name === 'string';
 }
 
 /** The client throws nothing else; but whatever it is, it must not end the reflector. */

@@ -3,6 +3,7 @@
  * Objects are frozen through and through: what a reader gets is what the API server said.
  */
 import type { KubeObject } from '../kube/objects.ts';
+import { IndexTable } from './index-table.ts';
 import { type Key, keyOf, keyString } from './key.ts';
 
 /** What became of one object. `before` is absent for a new object, `after` for one that is gone. */
@@ -19,24 +20,24 @@ export interface StoreOptions<T> {
   /** Empty (default) where there is only one cluster. */
   readonly cluster?: string;
   readonly indexes?: Readonly<Record<string, Index<T>>>;
-  /** Told what a listener threw; the store itself never throws for a listener. */
-  readonly onListenerError?: (error: unknown, key: Key) => void;
+  /** Told what a listener or an index threw; the store itself goes on. */
+  readonly onError?: (error: unknown, key: Key) => void;
 }
 
 export class Store<T extends KubeObject> {
   readonly cluster: string;
   readonly #objects = new Map<string, T>();
-  readonly #indexes: readonly (readonly [string, Index<T>])[];
-  readonly #entries = new Map<string, Map<string, Set<string>>>();
+  readonly #indexes: ReadonlyMap<string, { readonly index: Index<T>; readonly table: IndexTable }>;
   readonly #listeners = new Set<(change: Change<T>) => void>();
-  readonly #onListenerError: (error: unknown, key: Key) => void;
+  readonly #onError: (error: unknown, key: Key) => void;
   #synced = false;
 
-  constructor({ cluster = '', indexes = {}, onListenerError = () => {} }: StoreOptions<T> = {}) {
+  constructor({ cluster = '', indexes = {}, onError = () => {} }: StoreOptions<T> = {}) {
     this.cluster = cluster;
-    this.#indexes = Object.entries(indexes);
-    for (const [name] of this.#indexes) this.#entries.set(name, new Map());
-    this.#onListenerError = onListenerError;
+    this.#indexes = new Map(
+      Object.entries(indexes).map(([name, index]) => [name, { index, table: new IndexTable() }]),
+    );
+    this.#onError = onError;
   }
 
   /** True once the first complete list has arrived. Before that, absence means nothing. */
@@ -63,10 +64,13 @@ export class Store<T extends KubeObject> {
    * @throws TypeError when the store was made without that index
    */
   by(index: string, value: string): T[] {
-    const entries = this.#entries.get(index);
-    if (!entries)
-      throw new TypeError(`this store has no index "${index}"; it has: ${[...this.#entries.keys()]}`);
-    return [...(entries.get(value) ?? [])].map((id) => this.#objects.get(id)!);
+    const table = this.#indexes.get(index)?.table;
+    if (!table) {
+      throw new TypeError(
+        `this store has no index "${index}"; it has: ${[...this.#indexes.keys()].join(', ')}`,
+      );
+    }
+    return Array.from(table.ids(value), (id) => this.#objects.get(id)!);
   }
 
   /** Calls back after every change, until the returned function is called. */
@@ -102,10 +106,9 @@ export class Store<T extends KubeObject> {
     const id = keyString(key);
     const before = this.#objects.get(id);
     if (before && isSameVersion(before, object)) return undefined;
-    if (before) this.#unfile(id, before);
     const after = deepFreeze(object);
     this.#objects.set(id, after);
-    this.#file(id, after);
+    for (const { index, table } of this.#indexes.values()) table.file(id, this.#valuesOf(index, key, after));
     return { key, before, after };
   }
 
@@ -113,30 +116,17 @@ export class Store<T extends KubeObject> {
     const id = keyString(key);
     const before = this.#objects.get(id);
     if (!before) return undefined;
-    this.#unfile(id, before);
+    for (const { table } of this.#indexes.values()) table.unfile(id);
     this.#objects.delete(id);
     return { key, before, after: undefined };
   }
 
-  #file(id: string, object: T): void {
-    for (const [name, index] of this.#indexes) {
-      const entries = this.#entries.get(name)!;
-      for (const value of index(object)) {
-        const ids = entries.get(value);
-        if (ids) ids.add(id);
-        else entries.set(value, new Set([id]));
-      }
-    }
-  }
-
-  #unfile(id: string, object: T): void {
-    for (const [name, index] of this.#indexes) {
-      const entries = this.#entries.get(name)!;
-      for (const value of index(object)) {
-        const ids = entries.get(value);
-        ids?.delete(id);
-        if (ids?.size === 0) entries.delete(value);
-      }
+  #valuesOf(index: Index<T>, key: Key, object: T): readonly string[] {
+    try {
+      return index(object);
+    } catch (error) {
+      this.#onError(error, key);
+      return [];
     }
   }
 
@@ -146,7 +136,7 @@ export class Store<T extends KubeObject> {
       try {
         listener(change);
       } catch (error) {
-        this.#onListenerError(error, change.key);
+        this.#onError(error, change.key);
       }
     }
   }
