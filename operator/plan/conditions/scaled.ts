@@ -1,0 +1,66 @@
+import { needsCustomMetrics } from '../autoscaler.ts';
+import type { Autoscaler, Condition } from '../cluster-objects.ts';
+import { childName } from '../names.ts';
+import type { Situation } from '../situation.ts';
+import { quoted } from '../wording.ts';
+import type { Judge, Verdict } from './verdict.ts';
+
+/** Who decides the number of replicas, and does it work? */
+export const scaled: Judge = (situation) => {
+  const { replicas: decision } = situation.target;
+  switch (decision.decides) {
+    case 'Spec':
+      return situation.service.spec.autoscaling
+        ? {
+            status: 'Unknown',
+            reason: 'Progressing',
+            message: 'the autoscaler takes over once the Deployment is there',
+          }
+        : { status: 'True', reason: 'FixedReplicas', message: `spec.replicas is ${decision.replicas}` };
+    case 'Held':
+      return {
+        status: 'True',
+        reason: 'HeldFromAutoscaling',
+        message: `autoscaling was removed at ${decision.replicas} replicas, which stay until spec.replicas is edited: set it to ${decision.replicas} to keep them, or to any number but ${decision.floor}`,
+      };
+    case 'Autoscaler':
+      return autoscaled(situation, decision.floor, decision.replicas);
+  }
+};
+
+function autoscaled({ observed, ready, service }: Situation, floor: number, replicas: number): Verdict {
+  const name = childName(service, 'HorizontalPodAutoscaler');
+  const live = observed.children.find(
+    (object): object is Autoscaler =>
+      object.kind === 'HorizontalPodAutoscaler' && object.metadata.name === name,
+  );
+  const conditions = live?.status?.conditions ?? [];
+  if (conditions.length === 0) {
+    return { status: 'Unknown', reason: 'Progressing', message: 'the autoscaler has not looked yet' };
+  }
+  const failure = failureOf(conditions);
+  if (failure) {
+    const message = `the autoscaler cannot compute a number of replicas, so ${replicas} stay: ${quoted(failure.message, failure.reason)}`;
+    return ready > 0
+      ? { status: 'False', reason: 'AutoscalerFailing', message }
+      : { status: 'Unknown', reason: 'Progressing', message };
+  }
+  const { maxReplicas = floor } = service.spec.autoscaling ?? {};
+  const range = `the autoscaler decides between ${floor} and ${maxReplicas}`;
+  if (
+    service.spec.autoscaling &&
+    needsCustomMetrics(service.spec.autoscaling) &&
+    observed.customMetrics.kind === 'Other'
+  ) {
+    const { owner } = observed.customMetrics;
+    const message = `${range} by CPU instead of the reported load, since custom.metrics.k8s.io is served by ${owner}`;
+    return { status: 'True', reason: 'MetricsAPIOwnedByOther', message };
+  }
+  return { status: 'True', reason: 'Autoscaled', message: `${range}` };
+}
+
+function failureOf(conditions: readonly Condition[]): Condition | undefined {
+  return conditions.find(
+    ({ type, status }) => (type === 'ScalingActive' || type === 'AbleToScale') && status === 'False',
+  );
+}

@@ -1,0 +1,31 @@
+/** Why a service is not where it should be: a list of small checks, the deepest cause first. */
+import type { Situation } from '../situation.ts';
+import { containerConfigInvalid, crashLoop, evicted, imagePullFailed, outOfMemory } from './containers.ts';
+import type { Check, Finding } from './finding.ts';
+import { modelFailed, modelLoading, podsStarting, replicasDraining, replicasUnknown } from './model.ts';
+import { objectsPending, objectsRefused } from './objects.ts';
+import { podsRefused } from './pods-refused.ts';
+import { insufficientGpu, unschedulable } from './scheduling.ts';
+
+export const CHECKS: readonly Check[] = [
+  objectsRefused, // without its objects nothing else can happen
+  podsRefused, // without pods neither
+  imagePullFailed, // pods that cannot run
+  containerConfigInvalid,
+  outOfMemory,
+  crashLoop,
+  insufficientGpu, // pods that wait for a place
+  unschedulable,
+  modelFailed, // pods that run and cannot serve
+  replicasUnknown, // pods of which nothing is known
+  evicted, // pods that are gone, when no living one explains it
+  objectsPending, // the operator's own difficulties
+  replicasDraining, // all is well and takes its time
+  modelLoading,
+  podsStarting,
+];
+
+/** Everything that was found, the deepest cause first. */
+export function explain(situation: Situation): Finding[] {
+  return CHECKS.map((check) => check(situation)).filter((finding) => finding !== undefined);
+}

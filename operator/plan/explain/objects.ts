@@ -1,0 +1,37 @@
+/** Objects that could not be written. */
+import type { Outcome, Step } from '../target.ts';
+import { quoted } from '../wording.ts';
+import type { Check } from './finding.ts';
+
+/** The API server refuses an object for good, or somebody else's object stands in its place. */
+export const objectsRefused: Check = ({ outcomes }) => {
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'terminal') {
+      const message = `${nameOf(outcome.step)} is refused: ${quoted(outcome.message)}; correct the field of the ModelService that it comes from`;
+      return { about: 'Objects', reason: 'InvalidSpec', message };
+    }
+    if (outcome.kind === 'refused' && outcome.step.reason === 'NameConflict') {
+      return { about: 'Objects', reason: 'NameConflict', message: outcome.step.message };
+    }
+  }
+  return undefined;
+};
+
+/** What will be tried again: the API server was away, or the remains of a predecessor are. */
+export const objectsPending: Check = ({ outcomes }) => {
+  const failed = outcomes.find((outcome) => outcome.kind === 'retry');
+  if (failed) {
+    const message = `${nameOf(failed.step)} could not be written: ${quoted(failed.message)}; the operator tries again`;
+    return { about: 'Objects', reason: 'ApplyFailed', message };
+  }
+  const waiting = outcomes.find(
+    (outcome): outcome is Extract<Outcome, { kind: 'refused' }> => outcome.kind === 'refused',
+  );
+  return waiting && { about: 'Objects', reason: 'Progressing', message: waiting.step.message };
+};
+
+function nameOf(step: Step): string {
+  return step.action === 'apply'
+    ? `${step.object.kind} ${step.object.metadata.namespace}/${step.object.metadata.name}`
+    : `${step.kind} ${step.name}`;
+}

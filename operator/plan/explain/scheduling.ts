@@ -1,0 +1,67 @@
+/** Pods that get no node. */
+import { type GpuDemand, type GpuSituation, gpuSituation } from '../gpu-supply.ts';
+import { conditionOf, unscheduledSince } from '../pods.ts';
+import { gpuDemand } from '../rollout.ts';
+import type { Situation } from '../situation.ts';
+import { listed, ofReplicas, quoted } from '../wording.ts';
+import type { Check } from './finding.ts';
+
+export const insufficientGpu: Check = (situation) => {
+  const { observed, service, wanted } = situation;
+  const waiting = unscheduled(situation);
+  const demand = gpuDemand(service);
+  if (waiting.length === 0 || !demand) return undefined;
+  const held = observed.gpus.claims.filter(({ nodeName }) => nodeName !== undefined);
+  const gpus = gpuSituation({ nodes: observed.gpus.nodes, claims: held }, demand);
+  if (gpus.fits > 0) return undefined;
+  const who = ofReplicas(waiting.length, wanted, 'waits', 'wait');
+  return {
+    about: 'Scheduling',
+    reason: 'InsufficientGPU',
+    message: `${who}: ${whatIsShort(gpus, demand, service.metadata.namespace)}`,
+  };
+};
+
+export const unschedulable: Check = (situation) => {
+  const waiting = unscheduled(situation);
+  const [first] = waiting;
+  if (!first) return undefined;
+  const who = ofReplicas(waiting.length, situation.wanted, 'waits', 'wait');
+  return {
+    about: 'Scheduling',
+    reason: 'Unschedulable',
+    message: `${who}: the scheduler finds no node (${quoted(conditionOf(first.pod, 'PodScheduled')?.message)})`,
+  };
+};
+
+const unscheduled = ({ replicas }: Situation) =>
+  replicas.filter(({ pod }) => unscheduledSince(pod) !== undefined);
+
+function whatIsShort(
+  gpus: GpuSituation,
+  { count, resource, nodeSelector }: GpuDemand,
+  namespace: string,
+): string {
+  const where = Object.entries(nodeSelector).map(([name, value]) => `${name}=${value}`);
+  if (gpus.nodesAnywhere === 0) {
+    const others = gpus.offered.length > 0 ? ` (they offer ${listed(gpus.offered)})` : '';
+    return `no node offers ${resource}${others}; install its device plugin, choose another spec.gpu.resource, or set spec.gpu.count to 0 to serve on CPUs`;
+  }
+  if (gpus.nodes === 0) {
+    const which = where.length > 0 ? ` with ${listed(where)}` : '';
+    return `none of the ${gpus.nodesAnywhere} nodes that offer ${resource} is usable${which}: check labels, taints and whether they are ready`;
+  }
+  const amount = count === 1 ? 'a free' : `${count} free`;
+  const among = where.length > 0 ? ` with ${listed(where)}` : '';
+  const used = `${gpus.total - gpus.free} of ${gpus.total} are used${usersOf(gpus, namespace)}`;
+  const largest = count > gpus.total ? `; set spec.gpu.count to what one node has` : '';
+  return `no node${among} has ${amount} ${resource}; ${used}${largest}`;
+}
+
+function usersOf({ users }: GpuSituation, own: string): string {
+  if (users.length === 0) return '';
+  const named = users.map(
+    ({ namespace, user, devices }) => `${namespace === own ? user : `${namespace}/${user}`} (${devices})`,
+  );
+  return ` by ${listed(named)}`;
+}

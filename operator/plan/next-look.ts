@@ -1,0 +1,75 @@
+/** When to look again although nothing changes: some conclusions follow from the passing of time. */
+import type { Observed } from './observed.ts';
+import { isReady, unscheduledSince } from './pods.ts';
+import { secondsOverdue } from './replica.ts';
+import type { Outcome, Target } from './target.ts';
+
+export interface NextLook {
+  readonly afterSeconds: number;
+  readonly reason: string;
+}
+
+/** A conflict is over as soon as our copy of the object is up to date. */
+const AFTER_CONFLICT_SECONDS = 1;
+const AFTER_FAILURE_SECONDS = 5;
+/** An object that is not ours carries no label, so its end is not seen. */
+const AFTER_NAME_CONFLICT_SECONDS = 30;
+/** A refusal can also come from outside: a webhook, a policy, a quota. */
+const AFTER_TERMINAL_SECONDS = 300;
+/** While an extra pod of a rollout has no node; see `rollout.ts`. */
+const WHILE_STUCK_SECONDS = 5;
+
+/** The earliest of all reasons to look again, or undefined when only a change can bring something new. */
+export function nextLook(
+  observed: Observed,
+  target: Target,
+  outcomes: readonly Outcome[],
+): NextLook | undefined {
+  const looks = [
+    ...outcomes.flatMap(afterOutcome),
+    ...whileRolling(observed, target),
+    ...firstReports(observed),
+  ];
+  return looks.sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
+}
+
+function afterOutcome(outcome: Outcome): NextLook[] {
+  switch (outcome.kind) {
+    case 'done':
+      return [];
+    case 'conflict':
+      return [{ afterSeconds: AFTER_CONFLICT_SECONDS, reason: 'an object had changed' }];
+    case 'retry':
+      return [
+        {
+          afterSeconds: Math.max(outcome.afterSeconds ?? 0, AFTER_FAILURE_SECONDS),
+          reason: 'an object could not be written',
+        },
+      ];
+    case 'terminal':
+      return [{ afterSeconds: AFTER_TERMINAL_SECONDS, reason: 'an object is refused' }];
+    case 'refused':
+      return [{ afterSeconds: AFTER_NAME_CONFLICT_SECONDS, reason: 'a name is taken' }];
+  }
+}
+
+function whileRolling({ pods }: Observed, { rollout }: Target): NextLook[] {
+  const isWaiting = rollout.kind === 'Surging' && pods.some((pod) => unscheduledSince(pod) !== undefined);
+  return isWaiting ? [{ afterSeconds: WHILE_STUCK_SECONDS, reason: 'an extra pod waits for a node' }] : [];
+}
+
+/** A pod whose first report is not due yet will be judged when it is. */
+function firstReports({ now, pods, reports, reportsSettled }: Observed): NextLook[] {
+  const heard = new Set(reports.map(({ podUid }) => podUid));
+  const waits = pods
+    .filter((pod) => !heard.has(pod.metadata.uid ?? ''))
+    .map((pod) => -secondsOverdue(pod, now))
+    .filter((seconds) => Number.isFinite(seconds) && seconds > 0);
+  const settling = !reportsSettled && pods.some((pod) => isReady(pod) && !heard.has(pod.metadata.uid ?? ''));
+  return [
+    ...(waits.length > 0
+      ? [{ afterSeconds: Math.min(...waits) + 1, reason: 'the first report of a replica is due' }]
+      : []),
+    ...(settling ? [{ afterSeconds: 2, reason: 'the operator has only begun to listen' }] : []),
+  ];
+}

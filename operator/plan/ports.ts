@@ -1,0 +1,9 @@
+/** Ports by which pods and their callers meet. */
+
+/** Name of the model server's port, `HTTP_PORT` of the pod contract. */
+export const HTTP_PORT_NAME = 'http';
+/** Port of the Service. */
+export const SERVICE_PORT = 80;
+/** Port of the operator's pods for reports. Its Service has another one, but network policies see the pod's. */
+export const OPERATOR_TLS_PORT = 9443;
+export const DNS_PORT = 53;
