@@ -4,7 +4,7 @@ export default class ClosingLine {
     const failedToRun = results.testResults.filter((file) => file.testExecError).length;
     const skipped = results.numPendingTests + results.numTodoTests;
     this.line = `${results.numPassedTests} passed, ${results.numFailedTests + failedToRun} failed, ${skipped} skipped`;
-    // Jest's own summary reporter prints later in the same turn; ours must be the last line.
-    setImmediate(() => process.stdout.write(`${this.line}\n`));
+    // Jest's own summary and the teardown of clusters come later; ours must be the last line.
+    process.once('exit', () => process.stdout.write(`${this.line}\n`));
   }
 }

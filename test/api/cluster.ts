@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import type { City } from '../region/city.ts';
 import { sharedCity } from '../region/shared-city.ts';
@@ -8,11 +7,4 @@ jest.setTimeout(120_000);
 /** The control plane that all API tests share: a real API server, etcd and controllers, no nodes. */
 export async function cluster(): Promise<City> {
   return await sharedCity('api');
-}
-
-/** Makes a namespace of the caller's own, so that test files do not meet. */
-export async function freshNamespace(city: City, prefix = 'test'): Promise<string> {
-  const name = `${prefix}-${randomBytes(4).toString('hex')}`;
-  await city.kubectl(['create', 'namespace', name]);
-  return name;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { City } from '../region/city.ts';
-import { cluster, freshNamespace } from './cluster.ts';
+import { cluster } from './cluster.ts';
 
 describe('the control plane for API tests', () => {
   let city: City;
@@ -27,7 +27,7 @@ describe('the control plane for API tests', () => {
   test('accepts a custom resource definition and refuses an object that breaks its rules', async () => {
     await city.apply(lampDefinition);
     await city.kubectl(['wait', '--for=condition=Established', 'crd/lamps.test.aicity.io', '--timeout=30s']);
-    const namespace = await freshNamespace(city);
+    const namespace = await city.freshNamespace();
     await city.kubectl(['apply', '-n', namespace, '-f', '-'], lamp(60));
     expect(await city.kubectl(['get', 'lamp', 'l', '-n', namespace, '-o', 'jsonpath={.spec.watts}'])).toBe(
       '60',
@@ -39,7 +39,7 @@ describe('the control plane for API tests', () => {
   });
 
   test('runs the controllers: a namespace gets its default service account', async () => {
-    const namespace = await freshNamespace(city);
+    const namespace = await city.freshNamespace();
     await city.until('the service account is there', 20, async () =>
       (await city.kubectl(['get', 'serviceaccount', 'default', '-n', namespace, '-o', 'name'])).endsWith(
         'default',

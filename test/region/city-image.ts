@@ -72,7 +72,7 @@ function localReference(role: CityRole, architecture: string): string {
     texts: [architecture, debianRelease, ...basePackages, ...neededNetworkPlugins],
     paths: [...sources, scripts],
   });
-  return `aicity-test/${role}:${hash}`;
+  return `aicity-test/city-${role}:${hash}`;
 }
 
 async function buildLocalImage(role: CityRole, reference: string): Promise<void> {

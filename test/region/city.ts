@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { cached } from './cache.ts';
@@ -83,6 +84,13 @@ export class City {
   /** Applies manifests, server-side, and returns kubectl's output. */
   async apply(manifests: string): Promise<string> {
     return await this.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], manifests);
+  }
+
+  /** Makes a namespace of the caller's own, so that tests that share a city do not meet, and returns its name. */
+  async freshNamespace(prefix = 'test'): Promise<string> {
+    const name = `${prefix}-${randomBytes(4).toString('hex')}`;
+    await this.kubectl(['create', 'namespace', name]);
+    return name;
   }
 
   /** Runs helm against this city and returns its output. */

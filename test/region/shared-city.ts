@@ -4,10 +4,16 @@ import { type CityOptions, startCity } from './start-city.ts';
 /** The kinds of tests that share one city among all of their files. */
 export type SharedBy = 'api' | 'e2e';
 
-/** Starts the city that all tests of one kind share; its container's name travels in the environment. */
+/**
+ * Starts the city that all tests of one kind share; its container's name travels in the environment. When it
+ * does not start, every test that asks for it fails with the reason, and tests of other kinds still run.
+ */
 export async function shareCity(sharedBy: SharedBy, options: CityOptions): Promise<void> {
-  const city = await startCity(options);
-  process.env[variable(sharedBy)] = city.container;
+  try {
+    process.env[variable(sharedBy)] = (await startCity(options)).container;
+  } catch (error) {
+    process.env[failureVariable(sharedBy)] = (error as Error).message;
+  }
 }
 
 /** The city that all tests of one kind share. */
@@ -26,4 +32,8 @@ export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
 
 function variable(sharedBy: SharedBy): string {
   return `AICITY_SHARED_CITY_${sharedBy.toUpperCase()}`;
+}
+
+function failureVariable(sharedBy: SharedBy): string {
+  return `${variable(sharedBy)}_FAILURE`;
 }

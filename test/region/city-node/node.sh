@@ -115,6 +115,7 @@ healthzBindAddress: 127.0.0.1:10256
 hostnameOverride: $node_name
 metricsBindAddress: 127.0.0.1:10249
 mode: nftables
+nftables: {minSyncPeriod: 100ms}
 nodePortAddresses: [0.0.0.0/0]
 YAML
   wait_until 'image import' 120 test -e "$run/images-imported"

@@ -1,0 +1,199 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { City } from '../region/city.ts';
+import { nodeImage } from '../region/node-image.ts';
+import { city as sharedCity } from './city.ts';
+
+/** Answers with its name; asked with ?url=, fetches that and answers with what came back. */
+const echoProgram = `
+  require('node:http').createServer(async (request, response) => {
+    const url = new URL(request.url, 'http://echo').searchParams.get('url');
+    try {
+      response.end(url ? await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text() : process.env.HOSTNAME);
+    } catch (error) {
+      response.writeHead(502).end(String(error.cause ?? error));
+    }
+  }).listen(8080);
+  process.on('SIGTERM', () => process.exit(0));
+`;
+
+const echo = (name: string, image: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec:
+      containers:
+      - name: echo
+        image: ${image}
+        args: [-e, ${JSON.stringify(echoProgram)}]
+        resources: {requests: {cpu: 10m}, limits: {nvidia.com/gpu: 2}}
+        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec:
+  type: NodePort
+  selector: {app: ${name}}
+  ports: [{port: 80, targetPort: 8080}]
+`;
+
+const denyAll = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all}
+spec: {podSelector: {matchLabels: {app: east}}, policyTypes: [Ingress]}
+`;
+
+describe('a city', () => {
+  let city: City;
+  let namespace: string;
+  let west: string;
+
+  const ask = async (url: string) => await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+  const nodePort = async (service: string) =>
+    Number(
+      await city.kubectl([
+        'get',
+        'service',
+        service,
+        '-n',
+        namespace,
+        '-o',
+        'jsonpath={.spec.ports[0].nodePort}',
+      ]),
+    );
+
+  beforeAll(async () => {
+    city = await sharedCity();
+    namespace = await city.freshNamespace('city');
+    const image = await nodeImage();
+    await city.kubectl(
+      ['apply', '-n', namespace, '-f', '-'],
+      [echo('west', image), echo('east', image)].join('---'),
+    );
+    await city.kubectl([
+      'rollout',
+      'status',
+      '-n',
+      namespace,
+      'deployment/west',
+      'deployment/east',
+      '--timeout=120s',
+    ]);
+    west = await city.url(await nodePort('west'));
+    await city.until('west answers', 20, async () => (await ask(west)).startsWith('west-'));
+  });
+
+  test('runs pods that this machine reaches by NodePort', async () => {
+    expect(await ask(west)).toMatch(/^west-/);
+  });
+
+  test('gives services names that its pods resolve', async () => {
+    expect(await ask(`${west}/?url=http://east.${namespace}.svc.cluster.local/`)).toMatch(/^east-/);
+  });
+
+  test('lets its pods reach this machine and their own API server', async () => {
+    expect(await ask(`${west}/?url=${encodeURIComponent(`${west}/`)}`)).toMatch(/^west-/);
+    const answer = await ask(`${west}/?url=https://kubernetes.default/`);
+    expect(answer).toMatch(/certificate/); // reached, and not trusted without the cluster's authority
+  });
+
+  test('advertises GPUs that the scheduler counts', async () => {
+    const allocatable = [
+      'get',
+      'node',
+      city.name,
+      '-o',
+      String.raw`jsonpath={.status.allocatable.nvidia\.com/gpu}`,
+    ];
+    expect(await city.kubectl(allocatable)).toBe('8');
+    await city.kubectl(['scale', 'deployment/east', '-n', namespace, '--replicas=4']); // 2 + 4 × 2 of 8
+    await city.until('one pod waits for GPUs', 30, async () => {
+      const events = await city.kubectl([
+        'get',
+        'events',
+        '-n',
+        namespace,
+        '-o',
+        'jsonpath={.items[*].message}',
+      ]);
+      return events.includes('Insufficient nvidia.com/gpu');
+    });
+    await city.advertiseGpus(10);
+    await city.kubectl(['rollout', 'status', '-n', namespace, 'deployment/east', '--timeout=60s']);
+    await city.advertiseGpus(8);
+    await city.kubectl(['scale', 'deployment/east', '-n', namespace, '--replicas=1']);
+  });
+
+  test('measures what pods use', async () => {
+    await city.until('metrics of a pod are there', 60, async () =>
+      (await city.kubectl(['top', 'pod', '-n', namespace, '-l', 'app=west', '--no-headers'])).startsWith(
+        'west-',
+      ),
+    );
+  });
+
+  test('enforces network policies', async () => {
+    const east = `${west}/?url=http://east/`;
+    await city.kubectl(['apply', '-n', namespace, '-f', '-'], denyAll);
+    await city.until('east is cut off', 20, async () => !(await ask(east)).startsWith('east-'));
+    await city.kubectl(['delete', 'networkpolicy', 'deny-all', '-n', namespace]);
+    await city.until('east answers again', 20, async () => (await ask(east)).startsWith('east-'));
+  });
+
+  test('freezes and thaws', async () => {
+    await city.faults.pause();
+    await expect(fetch(west, { signal: AbortSignal.timeout(1_000) })).rejects.toThrow();
+    await city.faults.unpause();
+    await city.until('west answers', 10, async () => (await ask(west)).startsWith('west-'));
+    await city.untilUp(30);
+  });
+
+  test('survives the death of its API server, and pods do not notice', async () => {
+    const pods = [
+      'get',
+      'pods',
+      '-n',
+      namespace,
+      '-o',
+      'jsonpath={.items[*].status.containerStatuses[*].containerID}',
+    ];
+    const before = await city.kubectl(pods);
+    await city.faults.signal('kube-apiserver', 'SIGKILL');
+    await expect(city.kubectl(['get', '--raw', '/readyz', '--request-timeout=1s'])).rejects.toThrow();
+    expect(await ask(west)).toMatch(/^west-/);
+    await city.untilUp(60);
+    expect(await city.kubectl(pods)).toBe(before);
+  });
+
+  test('delays packets, and stops doing so', async () => {
+    await city.faults.impair({ delayMilliseconds: 300 });
+    const startedAt = Date.now();
+    expect(await ask(west)).toMatch(/^west-/);
+    const impaired = Date.now() - startedAt;
+    await city.faults.clearImpairment();
+    expect(impaired).toBeGreaterThanOrEqual(300);
+  });
+
+  test('comes back after a power cut with its data, its pods and its address', async () => {
+    const before = await city.readKubeconfig();
+    await city.faults.kill();
+    await city.faults.restart();
+    expect(await city.readKubeconfig()).toBe(before);
+    const again = await city.url(await nodePort('west'));
+    await city.until('west answers', 60, async () => (await ask(again)).startsWith('west-'));
+    expect(
+      await city.kubectl([
+        'get',
+        'node',
+        city.name,
+        '-o',
+        String.raw`jsonpath={.status.capacity.nvidia\.com/gpu}`,
+      ]),
+    ).toBe('8');
+  });
+});

@@ -1,0 +1,10 @@
+import { jest } from '@jest/globals';
+import type { City } from '../region/city.ts';
+import { sharedCity } from '../region/shared-city.ts';
+
+jest.setTimeout(300_000);
+
+/** The city that all end-to-end tests share: one node with 8 GPUs, and the project's images. */
+export async function city(): Promise<City> {
+  return await sharedCity('e2e');
+}
