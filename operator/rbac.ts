@@ -48,6 +48,8 @@ export const OPERATOR_NAME = 'aicity-operator';
 export const LEASE_NAME = OPERATOR_NAME;
 export const TLS_SECRET_NAME = `${OPERATOR_NAME}-tls`;
 export const ENDPOINT_SLICE_NAME = `${OPERATOR_NAME}-leader`;
+/** It owns the APIServices, so that they go when the adapter is turned off or uninstalled. */
+export const METRICS_ADAPTER_ROLE_NAME = `${OPERATOR_NAME}-metrics-adapter`;
 export const API_SERVICE_NAMES = ['v1beta1.custom.metrics.k8s.io', 'v1beta2.custom.metrics.k8s.io'] as const;
 
 const READ: readonly Verb[] = ['get', 'list', 'watch'];
@@ -175,7 +177,7 @@ const ownNamespace: Grant = {
 };
 
 const metricsAdapter: Grant = {
-  name: `${OPERATOR_NAME}-metrics-adapter`,
+  name: METRICS_ADAPTER_ROLE_NAME,
   to: { kind: 'operator' },
   scope: 'cluster',
   withMetricsAdapter: true,
@@ -192,6 +194,13 @@ const metricsAdapter: Grant = {
       resourceNames: API_SERVICE_NAMES,
       verbs: ['get', 'patch', 'delete'],
       why: 'Who owns the group; the certificate authority changes when it is renewed.',
+    },
+    {
+      apiGroup: 'rbac.authorization.k8s.io',
+      resources: ['clusterroles'],
+      resourceNames: [METRICS_ADAPTER_ROLE_NAME],
+      verbs: ['get'],
+      why: 'This role owns the APIServices, so that they are removed with it.',
     },
     {
       apiGroup: 'authorization.k8s.io',

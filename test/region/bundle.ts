@@ -1,0 +1,110 @@
+/**
+ * Bundles the programs for their images: each becomes one file that needs Node alone, so that an image holds what
+ * runs and nothing else of node_modules.
+ */
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { repository } from './cache.ts';
+import { licenceTexts } from './licences.ts';
+
+/** File name → content. */
+export type Bundle = Map<string, Uint8Array>;
+
+/** `/app/operator.mjs`. */
+export async function bundleOperator(): Promise<Bundle> {
+  return await bundle('operator/main.ts', 'operator.mjs');
+}
+
+/** `/app/main.mjs`, and one more file for each worker thread that the server starts. */
+export async function bundleModelServer(): Promise<Bundle> {
+  return await bundle('model-server/main.ts', 'main.mjs');
+}
+
+async function bundle(entry: string, name: string): Promise<Bundle> {
+  const files: Bundle = new Map();
+  const packages = new Set<string>();
+  const programs = new Map([[name, join(repository, entry)]]);
+  // Bundling a program can reveal another: the file of a worker thread.
+  for (const [file, source] of programs) {
+    const result = await build({
+      entryPoints: [source],
+      outfile: file,
+      absWorkingDir: repository,
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'node',
+      target: 'node24',
+      format: 'esm',
+      // Readable stack traces are worth more than the few megabytes that minifying saves.
+      minify: false,
+      legalComments: 'none',
+      logLevel: 'error',
+      banner: { js: nodeNames },
+      plugins: [workerFiles(programs), addonFinder],
+    });
+    files.set(file, result.outputFiles[0]!.contents);
+    for (const folder of packagesOf(result.metafile)) packages.add(folder);
+  }
+  return files.set('LICENSES.txt', Buffer.from(licenceTexts([...packages].sort())));
+}
+
+/** What CommonJS packages take for granted and ES modules lack. */
+const nodeNames = [
+  "import { createRequire as createRequireForPackages } from 'node:module';",
+  'const require = createRequireForPackages(import.meta.url);',
+  'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
+].join('\n');
+
+/** Sources name a worker's file beside themselves; in the image all programs lie in one folder. */
+function workerFiles(programs: Map<string, string>): Plugin {
+  const workerUrl = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url,?\s*\)/g;
+  return {
+    name: 'worker-files',
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        if (path.includes('node_modules')) return undefined;
+        const contents = readFileSync(path, 'utf8').replace(workerUrl, (_, target: string) => {
+          const file = `${basename(target)}.mjs`;
+          const source = resolve(dirname(path), `${target}.ts`);
+          if ((programs.get(file) ?? source) !== source) {
+            throw new Error(
+              `two programs of one image are called ${file}; rename ${relative(repository, source)}`,
+            );
+          }
+          programs.set(file, source);
+          return `new URL('./${file}', import.meta.url)`;
+        });
+        return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
+/**
+ * tfjs-node looks for its add-on with node-pre-gyp, which is mostly an installer. All that is called at run time is
+ * `find`, and where the add-on lies is known.
+ */
+const addonFinder: Plugin = {
+  name: 'addon-finder',
+  setup(build) {
+    build.onResolve({ filter: /^@mapbox\/node-pre-gyp$/ }, ({ path }) => ({
+      path,
+      namespace: 'addon-finder',
+    }));
+    build.onLoad({ filter: /./, namespace: 'addon-finder' }, () => ({
+      resolveDir: repository,
+      contents: `
+        const { dirname, join } = require('node:path');
+        const folder = () => dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
+        exports.find = () => join(folder(), 'lib', 'napi-v8', 'tfjs_binding.node');`,
+    }));
+  },
+};
+
+/** Folders of the npm packages of which code went into a bundle. */
+function packagesOf(metafile: Metafile): string[] {
+  const used = Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs));
+  return used.flatMap((input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []);
+}

@@ -1,0 +1,124 @@
+/**
+ * The project's own images. `npm run images` builds them, and so does whatever needs them:
+ *
+ *   npm run images -- [--gpu] [--release] [--contexts DIRECTORY]
+ *
+ * --gpu       also the model server with CUDA (downloads 2.5 GB)
+ * --release   also under the names that the chart uses unless told otherwise
+ * --contexts  build nothing; write what each Dockerfile copies to DIRECTORY/<image>, for another builder
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { buildNative } from '../../model-server/native/build.ts';
+import { bundleModelServer, bundleOperator } from './bundle.ts';
+import { cacheDirectory, cached, contentHash, repository } from './cache.ts';
+import { docker, hasImage } from './docker.ts';
+import { ensureEngine } from './engine.ts';
+import { type ImageContent, writeContext } from './image-context.ts';
+import { sizeLine } from './image-size.ts';
+import { buildImage } from './images.ts';
+import { nodeImage } from './node-image.ts';
+import { say } from './progress.ts';
+
+/** Names with tags, such as `aicity/operator:dev-0123456789abcdef`; another content has another tag. */
+export interface ProjectImages {
+  readonly operator: string;
+  readonly modelServer: string;
+}
+
+/** An image as it is to be built. */
+interface Recipe extends ImageContent {
+  readonly repository: string;
+  readonly dockerfile: string;
+}
+
+/** Builds what the engine does not hold yet; a second call takes about a second. */
+export async function projectImages(): Promise<ProjectImages> {
+  return { operator: await operatorImage(), modelServer: await modelServerImage() };
+}
+
+/** The operator alone, for tests that run no models. */
+export async function operatorImage(): Promise<string> {
+  return await buildFrom(await operatorRecipe());
+}
+
+/** The model server; with `gpu` the one that holds NVIDIA's libraries, which are a download of 2.5 GB. */
+export async function modelServerImage({ gpu = false } = {}): Promise<string> {
+  return await buildFrom(await modelServerRecipe(gpu));
+}
+
+async function operatorRecipe(): Promise<Recipe> {
+  return { repository: 'aicity/operator', dockerfile: 'operator/Dockerfile', bundle: await bundleOperator() };
+}
+
+async function modelServerRecipe(gpu: boolean): Promise<Recipe> {
+  const target = { arch: process.arch, gpu };
+  return {
+    repository: gpu ? 'aicity/model-server-gpu' : 'aicity/model-server',
+    dockerfile: 'model-server/Dockerfile',
+    bundle: await bundleModelServer(),
+    native: await buildNative(target, cacheDirectory, (line) => say(`TensorFlow: ${line}`)),
+  };
+}
+
+async function buildFrom(recipe: Recipe): Promise<string> {
+  await ensureEngine();
+  const base = await nodeImage();
+  const dockerfile = join(repository, recipe.dockerfile);
+  const hash = contentHash({ texts: [base, ...identityOf(recipe)], paths: [dockerfile] });
+  const name = `${recipe.repository}:dev-${hash}`;
+  if (await hasImage(name)) return name;
+  const context = await mkdtemp(cached('contexts', 'image-'));
+  try {
+    await writeContext(recipe, context);
+    await buildImage({ name, dockerfile, context, buildArgs: { BASE: base }, contentHash: hash });
+    say(await sizeLine(name));
+  } finally {
+    await rm(context, { recursive: true, force: true });
+  }
+  return name;
+}
+
+/** What tells one recipe from another; a finished build of TensorFlow is known by its folder's name. */
+function identityOf({ bundle, native }: Recipe): string[] {
+  const files = [...bundle].flatMap(([name, content]) => [name, Buffer.from(content).toString('latin1')]);
+  const builds = Object.values(native ?? {}).map((folder) => relative(cacheDirectory, folder));
+  return [...files, ...builds];
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      gpu: { type: 'boolean', default: false },
+      release: { type: 'boolean', default: false },
+      contexts: { type: 'string' },
+    },
+  });
+  const recipes = [await operatorRecipe(), await modelServerRecipe(false)];
+  if (values.gpu) recipes.push(await modelServerRecipe(true));
+  const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
+  for (const recipe of recipes) {
+    if (values.contexts) {
+      const folder = resolve(values.contexts, basename(recipe.repository));
+      await rm(folder, { recursive: true, force: true });
+      await writeContext(recipe, folder);
+      console.log(folder);
+      continue;
+    }
+    const name = await buildFrom(recipe);
+    console.log(name);
+    if (!values.release) continue;
+    await docker(['tag', name, `${recipe.repository}:${version}`]);
+    console.log(`${recipe.repository}:${version}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error: Error) => {
+    say(error.message);
+    process.exitCode = 1;
+  });
+}
