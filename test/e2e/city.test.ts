@@ -3,15 +3,18 @@ import type { City } from '../region/city.ts';
 import { nodeImage } from '../region/node-image.ts';
 import { city as sharedCity } from './city.ts';
 
-/** Answers with its name; asked with ?url=, fetches that and answers with what came back. */
+/**
+ * Answers with its name; asked with ?url=, gets that and answers with what came back. Every request has a
+ * connection of its own: packet filters let connections live that were there before them.
+ */
 const echoProgram = `
-  require('node:http').createServer(async (request, response) => {
+  const { createServer, get } = require('node:http');
+  const getSecurely = require('node:https').get;
+  createServer((request, response) => {
     const url = new URL(request.url, 'http://echo').searchParams.get('url');
-    try {
-      response.end(url ? await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text() : process.env.HOSTNAME);
-    } catch (error) {
-      response.writeHead(502).end(String(error.cause ?? error));
-    }
+    if (!url) return response.end(process.env.HOSTNAME);
+    (url.startsWith('https') ? getSecurely : get)(url, { agent: false }, (answer) => answer.pipe(response))
+      .on('error', (error) => response.writeHead(502).end(String(error)));
   }).listen(8080);
   process.on('SIGTERM', () => process.exit(0));
 `;
