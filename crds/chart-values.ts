@@ -7,9 +7,9 @@ import { z } from 'zod';
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
-/** A path as registries take it, then a tag or a digest or both. A reference without either would float. */
+/** A host with a port if any, a path, then a tag or a digest or both. A reference without either would float. */
 const IMAGE =
-  /^[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$/;
+  /^([a-z0-9.-]+:[0-9]{1,5}\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$/;
 const REGISTRY = /^([A-Za-z0-9.-]+(:[0-9]{1,5})?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$/;
 
 const image = (reference: string, what: string) =>
