@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import type { Registry } from 'prom-client';
 
-/** Looks at one part; a sentence says what is wrong, undefined that nothing is. Cheap, and never throws. */
+/** Looks at one part; a sentence says what is wrong, undefined that nothing is. */
 export type HealthCheck = () => string | undefined;
 
 export interface HealthOptions {
@@ -49,16 +49,20 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
 /** 200 when all checks pass, else 500 with the sentences of those that do not. */
 function answer(checks: HealthOptions['liveness']): express.RequestHandler {
   return (_request, response) => {
-    const lines = Object.entries(checks).map(([name, check]) => [name, check()] as const);
-    const isWell = lines.every(([, problem]) => problem === undefined);
-    const text = lines.map(([name, problem]) =>
-      problem === undefined ? `${name}: ok` : `${name}: ${problem}`,
-    );
-    response
-      .status(isWell ? 200 : 500)
-      .type('text/plain')
-      .send(`${['ok', ...text].slice(isWell ? 0 : 1).join('\n')}\n`);
+    const results = Object.entries(checks).map(([name, check]) => ({ name, problem: problemOf(check) }));
+    const isWell = results.every(({ problem }) => problem === undefined);
+    const lines = results.map(({ name, problem = 'ok' }) => `${name}: ${problem}\n`);
+    response.status(isWell ? 200 : 500).type('text/plain');
+    response.send(isWell ? `ok\n${lines.join('')}` : lines.join(''));
   };
+}
+
+function problemOf(check: HealthCheck): string | undefined {
+  try {
+    return check();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** What a reflector shows to the checks. */
