@@ -11,6 +11,7 @@
 import { parseArgs } from 'node:util';
 import { City, removeContainer } from './city.ts';
 import { runAttached } from './command.ts';
+import { docker } from './docker.ts';
 import { ensureEngine } from './engine.ts';
 import { hostTool } from './go-programs.ts';
 import { stopOwnEngine } from './own-engine.ts';
@@ -51,10 +52,16 @@ async function up(args: string[]): Promise<number> {
   return 0;
 }
 
+/** A city that was stopped or killed, with the engine perhaps, is started again with its data. */
 async function started(container: string): Promise<City> {
-  const city = await City.of(container).catch(() => undefined);
-  if (city) return city;
-  throw new Error(`${container} exists but does not run. Take it down first: npm run region -- down`);
+  const running = await City.of(container).catch(() => undefined);
+  if (running) return running;
+  return await step(`starting ${container} again`, async () => {
+    await docker(['start', container]);
+    const city = await City.of(container);
+    await city.untilUp();
+    return city;
+  });
 }
 
 async function status(): Promise<number> {
