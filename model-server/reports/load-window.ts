@@ -1,0 +1,66 @@
+/**
+ * Load figures over a sliding window: long enough that an autoscaler does not chase every burst, short enough that it
+ * sees a rush within seconds.
+ */
+import type { LoadReport } from '../../crds/load-report.ts';
+
+/** Counters that only grow, read at one moment. */
+export interface LoadSample {
+  /** Monotonic milliseconds. */
+  atMilliseconds: number;
+  /** Seconds in which the engine computed for requests. */
+  busySeconds: number;
+  /** Seconds in which the event loop was busy: reading, checking and writing requests. */
+  loopSeconds: number;
+  /** Requests that got to the engine, or gave up waiting for it. */
+  waitedRequests: number;
+  /** Sum of the time that these had waited. */
+  waitedMilliseconds: number;
+  answeredRequests: number;
+  rejectedRequests: number;
+}
+
+export type LoadFigures = Omit<LoadReport['load'], 'queued' | 'inFlight'>;
+
+export const WINDOW_SECONDS = 12;
+
+export class LoadWindow {
+  readonly #windowSeconds: number;
+  /** Oldest first; the first one is as old as the window or the only one that old. */
+  #samples: LoadSample[] = [];
+
+  constructor(windowSeconds = WINDOW_SECONDS) {
+    this.#windowSeconds = windowSeconds;
+  }
+
+  /**
+   * Adds the newest sample and gives the figures up to it. `busyShare` is the share of the busier of the two threads
+   * that a request passes through: with small models the event loop is full long before the engine is.
+   */
+  add(sample: LoadSample): LoadFigures {
+    this.#samples.push(sample);
+    const from = sample.atMilliseconds - this.#windowSeconds * 1000;
+    while (this.#samples[1] && this.#samples[1].atMilliseconds <= from) this.#samples.shift();
+    return figuresBetween(this.#samples[0] ?? sample, sample);
+  }
+}
+
+/** Figures of the time between two samples; all zero when it is no time at all. */
+export function figuresBetween(first: LoadSample, last: LoadSample): LoadFigures {
+  const windowSeconds = (last.atMilliseconds - first.atMilliseconds) / 1000;
+  const perSecond = (read: (sample: LoadSample) => number) =>
+    windowSeconds > 0 ? Math.max(0, read(last) - read(first)) / windowSeconds : 0;
+  const waited = last.waitedRequests - first.waitedRequests;
+  const waitedMilliseconds = last.waitedMilliseconds - first.waitedMilliseconds;
+  const busy = Math.max(
+    perSecond(({ busySeconds }) => busySeconds),
+    perSecond(({ loopSeconds }) => loopSeconds),
+  );
+  return {
+    busyShare: Math.min(1, busy),
+    queueTimeMilliseconds: waited > 0 ? Math.max(0, waitedMilliseconds / waited) : 0,
+    requestsPerSecond: perSecond(({ answeredRequests }) => answeredRequests),
+    rejectedPerSecond: perSecond(({ rejectedRequests }) => rejectedRequests),
+    windowSeconds: Math.max(windowSeconds, 0.001),
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Who may come in. Both bounds are checked before a body is read, and the second again with every chunk: whatever
+ * clients do, the server holds no more than `maxHeldBytes` of their requests, and says so instead of falling over.
+ */
+import { ProtocolError } from '../protocol/errors.ts';
+
+export interface AdmissionLimits {
+  /** Largest body of one request. */
+  readonly maxBodyBytes: number;
+  /** Bodies of all requests that are being read, waiting or computed. */
+  readonly maxHeldBytes: number;
+}
+
+export class Admission {
+  readonly limits: AdmissionLimits;
+  readonly #queueCapacity: () => number;
+  readonly #queued: () => number;
+  #heldBytes = 0;
+
+  /** @param queued how many requests wait now. */
+  constructor(limits: AdmissionLimits, queueCapacity: () => number, queued: () => number) {
+    this.limits = limits;
+    this.#queueCapacity = queueCapacity;
+    this.#queued = queued;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Why a request is not let in, or undefined. @param declaredBytes its Content-Length, 0 when it has none. */
+  refusal(declaredBytes: number): ProtocolError | undefined {
+    if (declaredBytes > this.limits.maxBodyBytes) return this.#tooLarge(`has ${declaredBytes} bytes`);
+    const capacity = this.#queueCapacity();
+    if (this.#queued() >= capacity) {
+      return new ProtocolError(
+        'ResourceExhausted',
+        '',
+        `${this.#queued()} requests are waiting and spec.serving.queueCapacity is ${capacity}: try again later, or ask for more replicas`,
+      );
+    }
+    return this.#heldBytes + declaredBytes > this.limits.maxHeldBytes ? this.#full() : undefined;
+  }
+
+  /** Counts bytes that arrived. @returns why they are too many, in which case they are not counted. */
+  take(bytes: number, receivedBefore: number): ProtocolError | undefined {
+    if (receivedBefore + bytes > this.limits.maxBodyBytes) return this.#tooLarge('goes on');
+    if (this.#heldBytes + bytes > this.limits.maxHeldBytes) return this.#full();
+    this.#heldBytes += bytes;
+    return undefined;
+  }
+
+  /** The request that held these bytes has been answered. */
+  release(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+
+  #tooLarge(found: string): ProtocolError {
+    return new ProtocolError(
+      'PayloadTooLarge',
+      '',
+      `the body ${found} and the server takes at most ${this.limits.maxBodyBytes}: send fewer instances per request, or raise AICITY_MAX_BODY_BYTES`,
+    );
+  }
+
+  #full(): ProtocolError {
+    return new ProtocolError(
+      'ResourceExhausted',
+      '',
+      `the requests being served hold ${this.#heldBytes} of ${this.limits.maxHeldBytes} bytes: try again later, or ask for more replicas`,
+    );
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Hands requests to the engine in batches. There is no timer: while a run is in flight requests gather, and what has
+ * gathered when it ends is the next batch. Under light load a request runs at once and alone; the heavier the load,
+ * the larger the batches. Only with `maxDelayMilliseconds` does an idle engine wait for a batch to fill.
+ */
+import type { Clock } from '../clock.ts';
+import { type Engine, EngineError } from '../engine/engine.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
+import { BatchQueue, type Waiting } from './batch-queue.ts';
+import { bytesOf, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
+
+/** A model as the batcher needs it. */
+export interface RunnableModel {
+  readonly id: string;
+  /** Signatures whose requests may be joined. */
+  readonly joinable: ReadonlySet<string>;
+}
+
+export interface Request {
+  readonly model: RunnableModel;
+  readonly signature: string;
+  /** Checked against the signature. Given away with the request. */
+  readonly inputs: NamedTensors;
+  /** Called once, and never after the request was withdrawn. Must not throw. */
+  done(outcome: Outcome): void;
+}
+
+export type Outcome = { outputs: NamedTensors; queuedMilliseconds: number } | { error: ProtocolError };
+
+export interface BatcherSettings {
+  maxBatchSize: number;
+  maxDelayMilliseconds: number;
+  requestTimeoutSeconds: number;
+}
+
+/** What observers are told; each number is for one event. */
+export interface BatcherEvents {
+  batchFinished(requests: number, rows: number): void;
+  requestStarted(queuedMilliseconds: number): void;
+  requestExpired(queuedMilliseconds: number): void;
+}
+
+interface Job extends Waiting {
+  readonly request: Request;
+  cancelled: boolean;
+}
+
+/** Tensors of one batch: far above any sensible batch, far below what a process may hold. */
+const MOST_BATCH_BYTES = 256 * 2 ** 20;
+/** Expired requests are answered in groups, so that a long queue is not searched for each of them. */
+const SWEEP_SECONDS = 0.02;
+
+export class Batcher {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #settings: () => BatcherSettings;
+  readonly #events: BatcherEvents;
+  readonly #queue = new BatchQueue<Job>();
+  readonly #running = new Set<Job>();
+  #runningSince: number | undefined;
+  #wake: (() => void) | undefined;
+  #pumpDue = false;
+  #sweepDue = false;
+
+  constructor(engine: Engine, settings: () => BatcherSettings, events: BatcherEvents, clock: Clock) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#events = events;
+    this.#clock = clock;
+  }
+
+  /** Requests that wait. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Requests that are being computed. */
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /** How long the present run has lasted, in seconds; 0 when the engine is idle. */
+  get runSeconds(): number {
+    return this.#runningSince === undefined
+      ? 0
+      : (this.#clock.monotonicMilliseconds() - this.#runningSince) / 1000;
+  }
+
+  /**
+   * Takes a request; `done` tells the outcome.
+   * @returns a function that withdraws it: a waiting request is dropped, a running one has its outcome ignored.
+   */
+  submit(request: Request): () => void {
+    const { model, signature, inputs } = request;
+    const rows = model.joinable.has(signature) ? rowsOf(inputs) : undefined;
+    const now = this.#clock.monotonicMilliseconds();
+    const job: Job = {
+      request,
+      key: rows === undefined ? undefined : `${model.id} ${signature} ${innerShapes(inputs)}`,
+      rows: rows ?? 1,
+      bytes: bytesOf(inputs),
+      enqueuedAt: now,
+      deadlineAt: now + this.#settings().requestTimeoutSeconds * 1000,
+      cancelled: false,
+    };
+    this.#queue.add(job);
+    this.#schedulePump();
+    this.#scheduleSweep();
+    return () => {
+      job.cancelled = true;
+      this.#queue.remove(job);
+    };
+  }
+
+  /** After the sockets that are readable now have been read, so that requests of one moment share a batch. */
+  #schedulePump(): void {
+    if (this.#pumpDue || this.#running.size > 0) return;
+    this.#pumpDue = true;
+    setImmediate(() => {
+      this.#pumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+    if (this.#running.size > 0 || this.#isWaitingToFill()) return;
+    const batch = this.#queue.take({ rows: this.#settings().maxBatchSize, bytes: MOST_BATCH_BYTES });
+    if (batch.length > 0) void this.#run(batch);
+  }
+
+  #isWaitingToFill(): boolean {
+    const { maxBatchSize, maxDelayMilliseconds } = this.#settings();
+    const oldest = this.#queue.oldest();
+    if (maxDelayMilliseconds === 0 || !oldest) return false;
+    const waited = this.#clock.monotonicMilliseconds() - oldest.enqueuedAt;
+    if (waited >= maxDelayMilliseconds || this.#queue.rowsBehindOldest(maxBatchSize) >= maxBatchSize)
+      return false;
+    this.#wake = this.#clock.after((maxDelayMilliseconds - waited) / 1000, () => this.#pump());
+    return true;
+  }
+
+  async #run(batch: Job[]): Promise<void> {
+    const startedAt = this.#clock.monotonicMilliseconds();
+    this.#runningSince = startedAt;
+    for (const job of batch) {
+      this.#running.add(job);
+      this.#events.requestStarted(startedAt - job.enqueuedAt);
+    }
+    const answers = await this.#answers(batch);
+    for (const job of batch) this.#running.delete(job);
+    this.#runningSince = undefined;
+    const rows = batch.reduce((sum, job) => sum + job.rows, 0);
+    this.#events.batchFinished(batch.length, rows);
+    // The next run goes first: answers are written while it computes.
+    this.#pump();
+    batch.forEach((job, index) => {
+      const answer = answers[index] as NamedTensors | ProtocolError;
+      if (job.cancelled) return;
+      if (answer instanceof ProtocolError) job.request.done({ error: answer });
+      else job.request.done({ outputs: answer, queuedMilliseconds: startedAt - job.enqueuedAt });
+    });
+  }
+
+  async #answers(batch: Job[]): Promise<(NamedTensors | ProtocolError)[]> {
+    const [only] = batch;
+    if (batch.length === 1 && only) return [await this.#runAlone(only)];
+    try {
+      // The engine keeps what it is given, and a batch that fails is tried again one by one: join copies.
+      const outputs = await this.#runOnce(batch, join(batch.map(({ request }) => request.inputs)));
+      const shares = split(
+        outputs,
+        batch.map(({ rows }) => rows),
+      );
+      if (shares) return shares;
+    } catch (cause) {
+      const error = protocolErrorOf(cause);
+      if (error.kind === 'Unavailable') return batch.map(() => error);
+    }
+    // One bad request must not fail the good ones that it was joined with.
+    const answers: (NamedTensors | ProtocolError)[] = [];
+    for (const job of batch) answers.push(await this.#runAlone(job));
+    return answers;
+  }
+
+  async #runAlone(job: Job): Promise<NamedTensors | ProtocolError> {
+    if (job.cancelled) return new ProtocolError('Unavailable', '', 'the request was withdrawn');
+    return this.#runOnce([job], job.request.inputs).catch(protocolErrorOf);
+  }
+
+  #runOnce([first]: Job[], inputs: NamedTensors): Promise<NamedTensors> {
+    const { model, signature } = (first as Job).request;
+    return this.#engine.run(model.id, signature, inputs);
+  }
+
+  #scheduleSweep(): void {
+    const deadline = this.#sweepDue ? undefined : this.#queue.firstDeadline();
+    if (deadline === undefined) return;
+    this.#sweepDue = true;
+    const seconds = (deadline - this.#clock.monotonicMilliseconds()) / 1000;
+    this.#clock.after(Math.max(seconds, SWEEP_SECONDS), () => {
+      this.#sweepDue = false;
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.#clock.monotonicMilliseconds();
+    for (const job of this.#queue.takeExpired(now)) {
+      const waited = now - job.enqueuedAt;
+      this.#events.requestExpired(waited);
+      const sentence = `the request waited ${(waited / 1000).toFixed(1)} s for the engine, longer than spec.serving.requestTimeoutSeconds allows: try again later, or ask for more replicas`;
+      if (!job.cancelled) job.request.done({ error: new ProtocolError('DeadlineExceeded', '', sentence) });
+    }
+    this.#scheduleSweep();
+  }
+}
+
+function protocolErrorOf(cause: unknown): ProtocolError {
+  if (cause instanceof ProtocolError) return cause;
+  if (cause instanceof EngineError) return new ProtocolError(cause.kind, '', cause.message);
+  return new ProtocolError('Internal', '', `the inference failed: ${(cause as Error).message}`);
+}

@@ -1,0 +1,355 @@
+/**
+ * Does what `lifecycle.ts` decides: fetches, loads, warms up, swaps and unloads models, looks for new version
+ * directories, and knows the model that requests go to.
+ */
+import type { Logger } from 'pino';
+import type { LoadReport } from '../../crds/load-report.ts';
+import type { Serving } from '../../crds/model-service.ts';
+import type { ModelAssignment } from '../../crds/pod-contract.ts';
+import type { Clock } from '../clock.ts';
+import { type Engine, EngineError, type LoadedModel } from '../engine/engine.ts';
+import { LoadError } from '../repository/load-error.ts';
+import type { LocalModel, Repository } from '../repository/repository.ts';
+import {
+  type Effect,
+  type Event,
+  initialState,
+  isReady,
+  type Problem,
+  reportedState,
+  type Served,
+  type State,
+  step,
+  type Target,
+} from './lifecycle.ts';
+import type { Metrics } from './metrics.ts';
+import { warmUp } from './warm-up.ts';
+
+/** A model in memory that has answered its warm-up. */
+export interface HostedModel extends Served {
+  /** The engine's name for it. */
+  readonly id: string;
+  readonly loaded: LoadedModel;
+  /** Signatures whose requests may be joined. */
+  readonly joinable: ReadonlySet<string>;
+  /** Epoch milliseconds of the newest inference that succeeded. */
+  lastInferenceAt: number;
+}
+
+export interface ModelHostOptions {
+  engine: Engine;
+  repository: Repository;
+  serving: Serving;
+  metrics: Pick<Metrics, 'loadSucceeded' | 'loadFailed'>;
+  clock: Clock;
+  log: Logger;
+  /** Seconds between looks at a volume for a new version directory. */
+  lookIntervalSeconds?: number;
+}
+
+interface Load {
+  readonly target: Target;
+  readonly abort: AbortController;
+  /** The load before it: one at a time is in the engine, so that memory never has to hold three models. */
+  readonly before: Promise<void>;
+  hosted?: HostedModel;
+}
+
+const LOOK_INTERVAL_SECONDS = 5;
+/** Loads that had to wait must not all come back in the same second: ± this share of the pause. */
+const RETRY_JITTER = 0.2;
+
+export class ModelHost {
+  readonly #options: ModelHostOptions;
+  readonly #loads = new Map<number, Load>();
+  readonly #users = new Map<string, number>();
+  readonly #retired = new Map<string, HostedModel>();
+  #state: State = initialState;
+  #serving: Serving;
+  #current: HostedModel | undefined;
+  #cancelRetry = () => {};
+  #lastLoad: Promise<void> = Promise.resolve();
+  /** Version and files at the last look, and at the last try to load them. */
+  #seen: string | undefined;
+  #tried: string | undefined;
+  /** What TensorFlow refused, with what it said: the same bytes are not tried again. */
+  #refused: { content: string; error: LoadError } | undefined;
+
+  constructor(options: ModelHostOptions) {
+    this.#options = options;
+    this.#serving = options.serving;
+    void options.engine.died.then((error) => this.#dispatch({ kind: 'EngineDied', message: error.message }));
+    this.#lookLater();
+  }
+
+  /** The model that requests go to. */
+  get current(): HostedModel | undefined {
+    return this.#current;
+  }
+
+  get serving(): Serving {
+    return this.#serving;
+  }
+
+  get isReady(): boolean {
+    return isReady(this.#state);
+  }
+
+  get isDraining(): boolean {
+    return this.#state.draining;
+  }
+
+  /** Takes what is to be served from now on. The newest call wins; equal ones change nothing. */
+  assign(assignment: ModelAssignment): void {
+    this.#serving = assignment.serving;
+    this.#dispatch({ kind: 'Assigned', target: { revision: assignment.revision, source: assignment.model } });
+  }
+
+  /** From now on not ready; no model is loaded any more. */
+  drain(): void {
+    this.#dispatch({ kind: 'DrainRequested' });
+  }
+
+  /** Keeps a model in memory while a request uses it. @returns the call that ends that. */
+  use(model: HostedModel): () => void {
+    this.#users.set(model.id, (this.#users.get(model.id) ?? 0) + 1);
+    return () => {
+      const left = (this.#users.get(model.id) ?? 1) - 1;
+      if (left > 0) this.#users.set(model.id, left);
+      else {
+        this.#users.delete(model.id);
+        this.#unloadIfRetired(model.id);
+      }
+    };
+  }
+
+  /** What a person reads when nothing is served. */
+  whyNotServing(): string {
+    const { engineFailure, work, wanted } = this.#state;
+    if (engineFailure !== undefined) return engineFailure;
+    switch (work.kind) {
+      case 'Loading':
+        return `it is being loaded (${work.message})`;
+      case 'Waiting':
+        return `it cannot be loaded: ${work.problem.message}`;
+      case 'Idle':
+        return wanted ? 'it is not loaded' : 'no model has been assigned yet';
+    }
+  }
+
+  /** The model's part of a load report. */
+  report(): Pick<LoadReport, 'state' | 'serving' | 'loading' | 'error'> {
+    const { wanted, work, engineFailure } = this.#state;
+    const problem: Pick<Problem, 'reason' | 'message'> | undefined =
+      engineFailure !== undefined
+        ? { reason: 'EngineFailed', message: engineFailure }
+        : work.kind === 'Waiting'
+          ? work.problem
+          : undefined;
+    const revision = wanted?.revision ?? '';
+    return {
+      state: reportedState(this.#state),
+      ...(this.#current ? { serving: servingOf(this.#current) } : {}),
+      ...(work.kind === 'Loading' ? { loading: { revision, message: work.message.slice(0, 1024) } } : {}),
+      ...(problem
+        ? { error: { revision, reason: problem.reason, message: problem.message.slice(0, 1024) } }
+        : {}),
+    };
+  }
+
+  #dispatch(event: Event): void {
+    const [next, effects] = step(this.#state, event);
+    this.#state = next;
+    if (next.engineFailure !== undefined) this.#current = undefined;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'StartLoad': {
+        this.#cancelRetry();
+        const load: Load = { target: effect.target, abort: new AbortController(), before: this.#lastLoad };
+        this.#loads.set(effect.load, load);
+        this.#lastLoad = this.#load(effect.load, load);
+        return;
+      }
+      case 'AbortLoad':
+        this.#loads.get(effect.load)?.abort.abort();
+        return;
+      case 'Retry': {
+        const seconds = effect.afterSeconds * (1 + RETRY_JITTER * (2 * Math.random() - 1));
+        const { load } = effect;
+        this.#cancelRetry = this.#options.clock.after(seconds, () =>
+          this.#dispatch({ kind: 'RetryDue', load }),
+        );
+        return;
+      }
+      case 'Swap':
+        this.#swap(effect.load);
+        return;
+      case 'Discard': {
+        const discarded = this.#loads.get(effect.load)?.hosted;
+        this.#loads.delete(effect.load);
+        if (discarded) this.#retire(discarded);
+      }
+    }
+  }
+
+  async #load(number: number, load: Load): Promise<void> {
+    const { clock, log, metrics } = this.#options;
+    const startedAt = clock.monotonicMilliseconds();
+    const { revision, source } = load.target;
+    log.info({ load: number, revision, uri: source.uri }, 'loading model');
+    try {
+      load.hosted = await this.#bringUp(number, load);
+      metrics.loadSucceeded((clock.monotonicMilliseconds() - startedAt) / 1000);
+      this.#dispatch({ kind: 'Loaded', load: number, served: load.hosted });
+    } catch (cause) {
+      if (!load.abort.signal.aborted) {
+        const problem = problemOf(cause);
+        metrics.loadFailed(problem.reason);
+        log.warn({ load: number, revision, ...problem }, 'model not loaded');
+        this.#dispatch({ kind: 'LoadFailed', load: number, problem });
+      }
+      this.#loads.delete(number);
+    }
+  }
+
+  async #bringUp(number: number, load: Load): Promise<HostedModel> {
+    const { engine, repository, clock, log } = this.#options;
+    const { revision, source } = load.target;
+    const { signal } = load.abort;
+    const progress = (message: string) => this.#dispatch({ kind: 'Progressed', load: number, message });
+    this.#seen = this.#tried = seenAs(await repository.look(source));
+    const local = await repository.fetch(source, progress, signal);
+    const content = `${local.digest} ${source.format ?? ''}`;
+    if (this.#refused?.content === content) throw this.#refused.error;
+    await load.before;
+    signal.throwIfAborted();
+    progress(`loading ${source.uri} into TensorFlow`);
+    const id = `${revision}@${local.version ?? 1}#${number}`;
+    try {
+      const loaded = await loadVerified(engine, id, local, source.format);
+      signal.throwIfAborted();
+      progress(`warming up ${source.uri}`);
+      const { warmUpRequests: requests, maxBatchSize } = this.#serving;
+      const { joinable, remarks } = await warmUp(engine, loaded, { requests, maxBatchSize });
+      for (const remark of remarks) log.warn({ revision, remark }, 'remark about the model');
+      const { version, digest } = local;
+      return {
+        ...{ id, loaded, joinable, revision, digest, format: loaded.format },
+        ...(version === undefined ? {} : { version }),
+        lastInferenceAt: clock.epochMilliseconds(),
+      };
+    } catch (cause) {
+      const error = signal.aborted ? undefined : loadErrorOf(cause);
+      const deterministic = error && ['ModelInvalid', 'WarmUpFailed'].includes(error.reason);
+      if (deterministic && error.pace === 'later') this.#refused = { content, error };
+      await engine.unload(id).catch(() => {});
+      throw cause;
+    }
+  }
+
+  #swap(number: number): void {
+    const load = this.#loads.get(number);
+    const next = load?.hosted;
+    if (!next) return;
+    const previous = this.#current;
+    this.#current = next;
+    this.#loads.delete(number);
+    const { revision, version, format, digest } = next;
+    this.#options.log.info({ load: number, revision, version, format, digest }, 'model serves');
+    if (previous) this.#retire(previous);
+    const kept = [next, previous].flatMap((model) => (model ? [model.digest] : []));
+    this.#options.repository
+      .keep(new Set(kept))
+      .catch((error: Error) => this.#options.log.warn({ error: error.message }, 'cache not tidied'));
+  }
+
+  #retire(model: HostedModel): void {
+    this.#retired.set(model.id, model);
+    this.#unloadIfRetired(model.id);
+  }
+
+  #unloadIfRetired(id: string): void {
+    if (this.#users.has(id) || !this.#retired.delete(id)) return;
+    this.#unload(id);
+  }
+
+  #unload(id: string): void {
+    this.#options.engine.unload(id).then(
+      () => this.#options.log.info({ model: id }, 'model unloaded'),
+      (error: Error) => this.#options.log.warn({ model: id, error: error.message }, 'model not unloaded'),
+    );
+  }
+
+  #lookLater(): void {
+    const { clock, lookIntervalSeconds = LOOK_INTERVAL_SECONDS } = this.#options;
+    clock.after(lookIntervalSeconds, () => void this.#look().finally(() => this.#lookLater()));
+  }
+
+  /**
+   * A new version directory is taken once two looks in a row have found it the same, so that one which is still
+   * being written is left alone. The files of a version that is served are not looked at again.
+   */
+  async #look(): Promise<void> {
+    const { wanted, work, draining } = this.#state;
+    if (!wanted || draining || work.kind === 'Loading') return;
+    const found = await this.#options.repository.look(wanted.source).catch(() => undefined);
+    if (!found || this.#state.wanted !== wanted || this.#state.work !== work) return;
+    const seen = seenAs(found);
+    const settled = seen === this.#seen;
+    this.#seen = seen;
+    const served = this.#current?.revision === wanted.revision && this.#current.version === found.version;
+    const nothingNew = work.kind === 'Waiting' ? seen === this.#tried : served;
+    if (settled && !nothingNew) this.#dispatch({ kind: 'SourceChanged' });
+  }
+}
+
+/** What the engine has read is what was verified, also when somebody writes to the volume. */
+async function loadVerified(
+  engine: Engine,
+  id: string,
+  local: LocalModel,
+  format: Target['source']['format'],
+): Promise<LoadedModel> {
+  const loaded = await engine.load(id, local.directory, format).catch(async (cause: unknown) => {
+    await local.assertUnchanged();
+    throw cause;
+  });
+  await local.assertUnchanged();
+  return loaded;
+}
+
+function servingOf({
+  revision,
+  version,
+  format,
+  digest,
+  lastInferenceAt,
+}: HostedModel): NonNullable<LoadReport['serving']> {
+  return { revision, format, digest, lastInferenceAt, ...(version === undefined ? {} : { version }) };
+}
+
+function seenAs(found: { version?: number; stamp: string } | undefined): string | undefined {
+  return found && `${found.version ?? ''} ${found.stamp}`;
+}
+
+function problemOf(cause: unknown): Problem {
+  const { reason, message, pace } = loadErrorOf(cause);
+  return { reason, message, pace };
+}
+
+/** TensorFlow names a lack of memory in many ways; all of them have one of these words. */
+const OUT_OF_MEMORY = /out of memory|OOM|bad_alloc|RESOURCE_EXHAUSTED|ResourceExhausted/i;
+
+function loadErrorOf(cause: unknown): LoadError {
+  if (cause instanceof LoadError) return cause;
+  const { message } = cause as Error;
+  if (OUT_OF_MEMORY.test(message)) {
+    return new LoadError('OutOfMemory', `the model does not fit into memory: ${message}`);
+  }
+  if (cause instanceof EngineError && cause.kind === 'Unavailable')
+    return new LoadError('EngineFailed', message);
+  return new LoadError('ModelInvalid', message);
+}
