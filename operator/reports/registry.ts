@@ -103,8 +103,9 @@ export class ReportRegistry implements ReplicaReports {
   accept(report: LoadReport): Admission {
     const known = this.#byUid.get(report.pod.uid);
     if (known && this.isFresh(known) && !isNewer(report, known.report)) return 'outOfOrder';
-    if (known && known.service !== report.service) this.forget(known.pod.uid);
-    const matters = !known || known.toldStale || differsForPeople(known.told, report);
+    const changedService = known && known.service !== report.service;
+    if (changedService) this.forget(known.pod.uid);
+    const matters = !known || changedService || known.toldStale || differsForPeople(known.told, report);
     const entry: Entry = {
       pod: report.pod,
       service: report.service,
