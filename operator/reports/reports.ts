@@ -36,7 +36,7 @@ export interface ReportsOptions {
   readonly metrics: ReportMetrics;
   readonly certificates: CertificateKeeper;
   /** The pods that this operator manages, at least; their labels and annotations are read. */
-  readonly pods: Store<KubeObject>;
+  readonly pods: Pick<Store<KubeObject>, 'cluster' | 'get' | 'subscribe'>;
   /** What the pods of a ModelService are to serve now; undefined when there is no such service (any more). */
   readonly assignmentOf: (namespace: string, service: string) => ModelAssignment | undefined;
   /** Whether this replica holds the lease at this moment. */
