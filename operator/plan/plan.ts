@@ -91,7 +91,10 @@ function stepsTowards(
   if (refused) return [refused];
   const careful = precautions(object, replicas);
   const because = difference(live, object) ?? (careful.handover ? 'drifted' : undefined);
-  return because === undefined ? [] : [{ action: 'apply', object, because, ...careful }];
+  const { uid } = live.metadata;
+  return because === undefined
+    ? []
+    : [{ action: 'apply', object, because, ...(uid ? { uid } : {}), ...careful }];
 }
 
 function difference(live: LiveObject, desired: DesiredObject): ApplyStep['because'] | undefined {

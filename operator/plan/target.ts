@@ -36,8 +36,10 @@ export type Step = ApplyStep | DeleteStep | RefusedStep;
 export interface ApplyStep {
   readonly action: 'apply';
   readonly object: DesiredObject;
-  /** `create`: none was seen, so look before writing, since an object that is not ours has no label to be seen by. */
+  /** `create`: none was seen. Look before writing: an object that is not ours has no label to be seen by. */
   readonly because: 'create' | 'changed' | 'drifted';
+  /** Of the object that was seen, so that one that is deleted meanwhile does not come back. */
+  readonly uid?: string;
   /** To be done first, else the step must not be done. */
   readonly handover?: Handover;
   /** The version that the decision was made from; the write is refused when the object has changed since. */

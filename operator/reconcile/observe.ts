@@ -1,0 +1,83 @@
+/** Gathers what a plan is made from, out of the local copies. Reads only. */
+import type { ModelService } from '../../crds/model-service.ts';
+import { isKubeError, type KubeClient } from '../kube/client.ts';
+import { resources } from '../kube/resources.ts';
+import type { LiveObject } from '../plan/cluster-objects.ts';
+import type { GpuSupply } from '../plan/gpu-supply.ts';
+import type { CustomMetricsOwner, Observed, ObservedReport, Settings } from '../plan/observed.ts';
+import { type ApplyStep, CHILD_KINDS, type ChildKind, type Step } from '../plan/target.ts';
+import type { ReplicaReports } from '../reports/registry.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Store } from '../runtime/store.ts';
+import { BY_OWNER, BY_SERVICE, type Stores } from './stores.ts';
+
+export interface ObserveSources {
+  readonly stores: Stores;
+  readonly gpus: { readonly supply: GpuSupply };
+  readonly reports: ReplicaReports;
+  readonly customMetrics: () => CustomMetricsOwner;
+  readonly settings: () => Settings;
+  readonly clock: Clock;
+}
+
+export function observe(service: ModelService, sources: ObserveSources): Observed {
+  const { stores, gpus, reports, customMetrics, settings, clock } = sources;
+  const { name, namespace, uid } = service.metadata;
+  return {
+    now: `${clock.now().toISOString().slice(0, 19)}Z`,
+    children: CHILD_KINDS.flatMap((kind) => childrenOf(stores.children[kind], service)),
+    pods: stores.pods.by(BY_SERVICE, `${namespace}/${name}`),
+    reports: reports.of(namespace, name).map(
+      (replica): ObservedReport => ({
+        podUid: replica.pod.uid,
+        freshness: reports.isFresh(replica) ? 'Fresh' : 'Stale',
+        report: replica.report,
+      }),
+    ),
+    reportsSettled: reports.settled,
+    /** Counted only for a plan that asks. */
+    get gpus() {
+      return gpus.supply;
+    },
+    customMetrics: customMetrics(),
+    settings: settings(),
+  };
+
+  function childrenOf(store: Store<LiveObject>, { metadata }: ModelService): LiveObject[] {
+    const labelled = store.by(BY_SERVICE, `${metadata.namespace}/${metadata.name}`);
+    return [...new Set([...labelled, ...store.by(BY_OWNER, uid)])];
+  }
+}
+
+/**
+ * Objects that a plan would create although there are some of their name: somebody else's, which carry none of our
+ * labels, or ours that have not reached the local copy yet.
+ *
+ * @throws KubeError when the API server cannot be asked
+ */
+export async function unseen(
+  steps: readonly Step[],
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<LiveObject[]> {
+  const creates = steps.filter(
+    (step): step is ApplyStep => step.action === 'apply' && step.because === 'create',
+  );
+  const found = await Promise.all(creates.map(({ object }) => lookUp(object, client, signal)));
+  return found.filter((object) => object !== undefined);
+}
+
+async function lookUp(
+  { kind, metadata }: LiveObject,
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<LiveObject | undefined> {
+  try {
+    const { name, namespace } = metadata;
+    const found = await client.get(resources[kind as ChildKind], { name, namespace }, { signal });
+    return { ...found, kind };
+  } catch (error) {
+    if (isKubeError(error, 'notFound')) return undefined;
+    throw error;
+  }
+}
