@@ -21,6 +21,11 @@ export async function bundleModelServer(): Promise<Bundle> {
   return await bundle('model-server/main.ts', 'main.mjs');
 }
 
+/** `/app/main.mjs` of the example model store. */
+export async function bundleModelStore(): Promise<Bundle> {
+  return await bundle('examples/model-store/main.ts', 'main.mjs');
+}
+
 async function bundle(entry: string, name: string): Promise<Bundle> {
   const files: Bundle = new Map();
   const packages = new Set<string>();

@@ -1,7 +1,7 @@
 /** Lays out the files that a Dockerfile of the project copies into its image. */
 import { readFileSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { tfjsPackage } from '../../model-server/native/addons.ts';
 import type { NativeBuild } from '../../model-server/native/build.ts';
 import type { Bundle } from './bundle.ts';
@@ -11,14 +11,21 @@ export interface ImageContent {
   readonly bundle: Bundle;
   /** Becomes `tensorflow/`: what the npm package tfjs-node is at run time. */
   readonly native?: NativeBuild;
+  /** Becomes `models/`: path below it → content. */
+  readonly models?: Bundle;
 }
 
 /** Writes everything below `folder`, readable for every user whatever this process's umask is. */
-export async function writeContext({ bundle, native }: ImageContent, folder: string): Promise<void> {
+export async function writeContext({ bundle, native, models }: ImageContent, folder: string): Promise<void> {
   await makeFolder(folder);
   await makeFolder(join(folder, 'app'));
   for (const [name, content] of bundle) await writeReadable(join(folder, 'app', name), content);
   if (native) await writePackage(native, join(folder, 'tensorflow'));
+  for (const [path, content] of models ?? []) {
+    const file = join(folder, 'models', path);
+    await makeFolder(dirname(file));
+    await writeReadable(file, content);
+  }
 }
 
 /** The add-ons are found through the package that they belong to, so its name stays. */

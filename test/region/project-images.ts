@@ -7,13 +7,13 @@
  * --release   also under the names that the chart uses unless told otherwise
  * --contexts  build nothing; write what each Dockerfile copies to DIRECTORY/<image>, for another builder
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildNative } from '../../model-server/native/build.ts';
-import { bundleModelServer, bundleOperator } from './bundle.ts';
+import { type Bundle, bundleModelServer, bundleModelStore, bundleOperator } from './bundle.ts';
 import { cacheDirectory, cached, contentHash, repository } from './cache.ts';
 import { docker, hasImage } from './docker.ts';
 import { ensureEngine } from './engine.ts';
@@ -50,6 +50,11 @@ export async function modelServerImage({ gpu = false } = {}): Promise<string> {
   return await buildFrom(await modelServerRecipe(gpu));
 }
 
+/** The example model store with the example models: `http://…/traffic/1/model.json`. */
+export async function modelStoreImage(): Promise<string> {
+  return await buildFrom(await modelStoreRecipe());
+}
+
 async function operatorRecipe(): Promise<Recipe> {
   return { repository: 'aicity/operator', dockerfile: 'operator/Dockerfile', bundle: await bundleOperator() };
 }
@@ -62,6 +67,21 @@ async function modelServerRecipe(gpu: boolean): Promise<Recipe> {
     bundle: await bundleModelServer(),
     native: await buildNative(target, cacheDirectory, (line) => say(`TensorFlow: ${line}`)),
   };
+}
+
+async function modelStoreRecipe(): Promise<Recipe> {
+  return {
+    repository: 'aicity/model-store',
+    dockerfile: 'examples/model-store/Dockerfile',
+    bundle: await bundleModelStore(),
+    models: modelFiles('traffic', join(repository, 'examples', 'traffic', 'models')),
+  };
+}
+
+function modelFiles(name: string, folder: string): Bundle {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(files.sort().map((file) => [join(name, relative(folder, file)), readFileSync(file)]));
 }
 
 async function buildFrom(recipe: Recipe): Promise<string> {
@@ -83,8 +103,11 @@ async function buildFrom(recipe: Recipe): Promise<string> {
 }
 
 /** What tells one recipe from another; a finished build of TensorFlow is known by its folder's name. */
-function identityOf({ bundle, native }: Recipe): string[] {
-  const files = [...bundle].flatMap(([name, content]) => [name, Buffer.from(content).toString('latin1')]);
+function identityOf({ bundle, native, models }: Recipe): string[] {
+  const files = [...bundle, ...(models ?? [])].flatMap(([name, content]) => [
+    name,
+    Buffer.from(content).toString('latin1'),
+  ]);
   const builds = Object.values(native ?? {}).map((folder) => relative(cacheDirectory, folder));
   return [...files, ...builds];
 }
@@ -97,7 +120,7 @@ async function main(): Promise<void> {
       contexts: { type: 'string' },
     },
   });
-  const recipes = [await operatorRecipe(), await modelServerRecipe(false)];
+  const recipes = [await operatorRecipe(), await modelServerRecipe(false), await modelStoreRecipe()];
   if (values.gpu) recipes.push(await modelServerRecipe(true));
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   for (const recipe of recipes) {
