@@ -89,7 +89,8 @@ const mostResumes = 5;
 
 export const initialState: ReflectorState = { at: 'idle', failures: 0, listBy: 'stream', canStream: true };
 
-const initialEventsEnd = 'k8s.io/initial-events-end';
+/** The annotation of the bookmark that closes a streamed list. */
+export const initialEventsEnd = 'k8s.io/initial-events-end';
 const silence = 'Silence';
 const unreadable = 'BadResponse';
 

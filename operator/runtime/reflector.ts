@@ -13,6 +13,7 @@ import { noMetrics, type RuntimeMetrics, type Watched } from './metrics.ts';
 import {
   type Activity,
   badResponse,
+  initialEventsEnd,
   initialState,
   type ReflectorInput,
   type ReflectorState,
@@ -182,7 +183,7 @@ export class Reflector<T extends KubeObject> {
         },
       });
       for await (const event of events) {
-        guard.heard(event.type);
+        guard.heard(event);
         const input = inputOf(event, openSeconds());
         if (input.type === 'failed') return input;
         this.#feed(input);
@@ -214,9 +215,9 @@ export class Reflector<T extends KubeObject> {
       limitSeconds: firstLimitSeconds,
       heardAtSeconds: clock.monotonicSeconds(),
       silent: false,
-      heard(type: string) {
+      heard(event: WatchEvent<KubeObject>) {
         guard.heardAtSeconds = clock.monotonicSeconds();
-        if (type !== 'BOOKMARK' || guard.limitSeconds === silenceSeconds) return;
+        if (!isPeriodicBookmark(event) || guard.limitSeconds === silenceSeconds) return;
         guard.limitSeconds = silenceSeconds;
         cancel();
         check();
@@ -308,6 +309,11 @@ function inputOf(event: WatchEvent<KubeObject>, openSeconds: number): ReflectorI
       };
     }
   }
+}
+
+/** The bookmark at the end of a list comes once, and says nothing about whether more will. */
+function isPeriodicBookmark(event: WatchEvent<KubeObject>): boolean {
+  return event.type === 'BOOKMARK' && event.object?.metadata?.annotations?.[initialEventsEnd] === undefined;
 }
 
 function isNamed(object: KubeObject | undefined): boolean {

@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { HttpKubeClient } from '../../operator/kube/http-client.ts';
+import { fromFile } from '../../operator/kube/kubeconfig.ts';
+import { systemClock } from '../../operator/runtime/clock.ts';
+import { LeaderElection } from '../../operator/runtime/lease.ts';
+import type { City } from '../region/city.ts';
+import { logLines } from '../unit/runtime/log-lines.ts';
+import { cluster } from './cluster.ts';
+
+const durations = { leaseSeconds: 4, renewDeadlineSeconds: 3, retrySeconds: 0.5 };
+let city: City;
+let namespace: string;
+beforeAll(async () => {
+  city = await cluster();
+});
+const cleanUps: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp();
+});
+
+function replica(identity: string) {
+  const client = new HttpKubeClient({ loadConfig: fromFile(city.kubeconfigPath) });
+  const { log, lines } = logLines();
+  const election = new LeaderElection({
+    client,
+    namespace,
+    name: 'operator',
+    identity,
+    clock: systemClock,
+    log,
+    durations,
+  });
+  const stop = new AbortController();
+  const life: string[] = [];
+  const running = (async () => {
+    if (!(await election.win(stop.signal))) return;
+    life.push('leads');
+    life.push(await election.hold(stop.signal));
+  })();
+  cleanUps.push(async () => {
+    stop.abort();
+    await running;
+    await client.close();
+  });
+  return { election, stop, life, running, client, lines };
+}
+
+const until = (what: string, isSo: () => boolean) => city.until(what, 40, async () => isSo());
+const holder = () =>
+  city.kubectl(['get', 'lease', 'operator', '-n', namespace, '-o', 'jsonpath={.spec.holderIdentity}']);
+
+test('of two replicas one leads; the other follows when it leaves, and when it falls silent', async () => {
+  namespace = await city.freshNamespace('lease');
+  const a = replica('a');
+  await until('a leads', () => a.election.isLeader);
+  const b = replica('b');
+  await sleep(6000); // longer than a lease
+  expect([a.life, b.life]).toEqual([['leads'], []]);
+  expect(await holder()).toBe('a');
+
+  a.stop.abort();
+  await until('b leads', () => b.election.isLeader);
+  expect(a.life).toEqual(['leads', 'stopped']);
+  expect(await holder()).toBe('b');
+
+  const c = replica('c');
+  let leaders = 0;
+  const watcher = setInterval(() => {
+    leaders = Math.max(leaders, Number(b.election.isLeader) + Number(c.election.isLeader));
+  }, 20);
+  // b is cut off: its calls fail from now on.
+  Object.assign(b.client, { replace: rejectAll, get: rejectAll });
+  await until('c leads', () => c.election.isLeader);
+  clearInterval(watcher);
+  expect(b.life).toEqual(['leads', 'lost']);
+  expect(leaders).toBe(1);
+  expect(await city.kubectl(['get', 'lease', 'operator', '-n', namespace, '-o', 'json'])).toContain(
+    '"leaseTransitions": 2',
+  );
+});
+
+test('a restart of the API server ends with exactly one leader', async () => {
+  namespace = await city.freshNamespace('lease');
+  const replicas = [replica('a')];
+  await until('a leads', () => replicas[0]!.election.isLeader);
+  replicas.push(replica('b'));
+  await city.faults.signal('kube-apiserver', 'SIGKILL');
+  await city.untilUp();
+  await until('somebody leads', () => replicas.some(({ election }) => election.isLeader));
+  const leaders = replicas.filter(({ election }) => election.isLeader);
+  expect(leaders).toHaveLength(1);
+  expect(leaders[0]!.life).toEqual(['leads']);
+});
+
+async function rejectAll(): Promise<never> {
+  throw new Error('cut off');
+}
