@@ -9,7 +9,13 @@ import { HttpKubeClient } from './kube/http-client.ts';
 import { byDefault } from './kube/kubeconfig.ts';
 import { assignmentOf } from './plan/assignment.ts';
 import type { CustomMetricsOwner, Settings } from './plan/observed.ts';
-import { ENDPOINT_SLICE_NAME, LEASE_NAME, OPERATOR_NAME, TLS_SECRET_NAME } from './rbac.ts';
+import {
+  ENDPOINT_SLICE_NAME,
+  LEASE_NAME,
+  METRICS_ADAPTER_ROLE_NAME,
+  OPERATOR_NAME,
+  TLS_SECRET_NAME,
+} from './rbac.ts';
 import { City, cityCopies } from './reconcile/city.ts';
 import { createReports, type Reports } from './reports/reports.ts';
 import { systemClock as clock } from './runtime/clock.ts';
@@ -96,7 +102,7 @@ async function run(config: Config): Promise<void> {
     podName: config.podName,
     podIp: config.podIp,
     port: config.tlsPort,
-    metricsAdapter: { enabled: config.metricsAdapter, ownerClusterRole: OPERATOR_NAME },
+    metricsAdapter: { enabled: config.metricsAdapter, ownerClusterRole: METRICS_ADAPTER_ROLE_NAME },
   });
   const city = new City({
     client,
