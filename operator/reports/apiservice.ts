@@ -48,10 +48,12 @@ const ClusterRole: Resource = {
 
 const LOOK_EVERY_SECONDS = 30;
 const LOOK_AGAIN_SOON_SECONDS = 5;
+/** The operator must not wait for ever for what only autoscaling by reported metrics needs. */
+const FAILURES_UNTIL_READY = 6;
 const SERVICE_PORT = 443;
 
 export class MetricsRegistration {
-  /** Resolves when `owner` is known. */
+  /** Resolves when `owner` is known, or when the API server has not told it for half a minute. */
   readonly ready: Promise<void>;
   readonly #options: MetricsRegistrationOptions;
   readonly #listeners = new Set<(owner: MetricsOwner) => void>();
@@ -67,7 +69,7 @@ export class MetricsRegistration {
     if (!options.enabled) this.#markReady();
   }
 
-  /** `none` before `ready`. */
+  /** `none` until it is known. */
   get owner(): MetricsOwner {
     return this.#owner;
   }
@@ -86,12 +88,15 @@ export class MetricsRegistration {
   /** Looks again and again until `signal` aborts; never throws. `leads`: whether this replica may write. */
   async run(signal: AbortSignal, leads: () => boolean): Promise<void> {
     const { clock, log, enabled } = this.#options;
-    while (enabled && !signal.aborted) {
+    for (let failures = 0; enabled && !signal.aborted; ) {
       let seconds = LOOK_EVERY_SECONDS;
       try {
         await this.look(leads(), signal);
+        failures = 0;
       } catch (err) {
         seconds = LOOK_AGAIN_SOON_SECONDS;
+        failures += 1;
+        if (failures === FAILURES_UNTIL_READY) this.#markReady();
         if (!signal.aborted)
           log.warn({ err }, 'custom.metrics.k8s.io could not be looked after, trying again');
       }

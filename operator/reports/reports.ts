@@ -157,13 +157,14 @@ export function createReports(options: ReportsOptions): Reports {
           hasClaimed = true;
           registry.beginListening();
           await endpoint.claim(signal);
-          await registration.look(true, signal);
-          return;
+          break;
         } catch (err) {
           if (!signal.aborted) log.warn({ err }, 'the lead could not be taken yet, trying again');
           await clock.sleep(RETRY_SECONDS, signal);
         }
       }
+      // Soon, not within the next look; but nothing else waits for it, and failures are that loop's to tell.
+      await registration.look(true, signal).catch(() => {});
     },
     async stop() {
       hasClaimed = false;
