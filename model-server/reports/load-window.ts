@@ -8,8 +8,10 @@ import type { LoadReport } from '../../crds/load-report.ts';
 export interface LoadSample {
   /** Monotonic milliseconds. */
   atMilliseconds: number;
-  /** Seconds in which the engine computed for requests. */
-  busySeconds: number;
+  /** Seconds in which the engine worked: runs, and the loading of models too. */
+  engineSeconds: number;
+  /** Seconds in which requests were at the engine: with `engineSeconds` it tells their share from that of loads. */
+  runSeconds: number;
   /** Seconds in which the event loop was busy: reading, checking and writing requests. */
   loopSeconds: number;
   /** Requests that got to the engine, or gave up waiting for it. */
@@ -52,8 +54,12 @@ export function figuresBetween(first: LoadSample, last: LoadSample): LoadFigures
     windowSeconds > 0 ? Math.max(0, read(last) - read(first)) / windowSeconds : 0;
   const waited = last.waitedRequests - first.waitedRequests;
   const waitedMilliseconds = last.waitedMilliseconds - first.waitedMilliseconds;
+  const engine = Math.min(
+    perSecond(({ engineSeconds }) => engineSeconds),
+    perSecond(({ runSeconds }) => runSeconds),
+  );
   const busy = Math.max(
-    perSecond(({ busySeconds }) => busySeconds),
+    engine,
     perSecond(({ loopSeconds }) => loopSeconds),
   );
   return {

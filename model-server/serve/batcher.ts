@@ -59,6 +59,7 @@ export class Batcher {
   readonly #queue = new BatchQueue<Job>();
   readonly #running = new Set<Job>();
   #runningSince: number | undefined;
+  #finishedRunSeconds = 0;
   #wake: (() => void) | undefined;
   #pumpDue = false;
   #sweepDue = false;
@@ -85,6 +86,11 @@ export class Batcher {
     return this.#runningSince === undefined
       ? 0
       : (this.#clock.monotonicMilliseconds() - this.#runningSince) / 1000;
+  }
+
+  /** Seconds in which at least one request was at the engine, the present run included. */
+  get totalRunSeconds(): number {
+    return this.#finishedRunSeconds + this.runSeconds;
   }
 
   /**
@@ -151,6 +157,7 @@ export class Batcher {
     }
     const answers = await this.#answers(batch);
     for (const job of batch) this.#running.delete(job);
+    this.#finishedRunSeconds += this.runSeconds;
     this.#runningSince = undefined;
     const rows = batch.reduce((sum, job) => sum + job.rows, 0);
     this.#events.batchFinished(batch.length, rows);

@@ -1,0 +1,69 @@
+/** Writing answers. Errors are `{"error": "<sentence>"}` in both protocols. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ProtocolError } from '../protocol/errors.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export const JSON_TYPE = 'application/json';
+
+export function jsonAnswer(status: number, value: unknown, headers?: Answer['headers']): Answer {
+  return { status, contentType: JSON_TYPE, body: JSON.stringify(value), ...(headers ? { headers } : {}) };
+}
+
+export function errorAnswer(error: ProtocolError): Answer {
+  // A second is about how long a full queue takes to move; clients add their own jitter and doubling.
+  const headers = error.status === 429 || error.status === 503 ? { 'retry-after': '1' } : undefined;
+  return jsonAnswer(error.status, { error: error.message }, headers);
+}
+
+/** @param closes whether the connection ends with this answer. */
+export function writeAnswer(response: ServerResponse, answer: Answer, closes: boolean): void {
+  if (response.destroyed || response.headersSent) return;
+  writeHead(response, answer, closes);
+  response.end(answer.body);
+}
+
+function writeHead(
+  response: ServerResponse,
+  { status, contentType, body, headers }: Answer,
+  closes: boolean,
+): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': length,
+    ...headers,
+    ...(closes ? { connection: 'close' } : {}),
+  });
+}
+
+const LINGER_MILLISECONDS = 5000;
+const MOST_LINGER_BYTES = 512 * 2 ** 20;
+
+/**
+ * Answers before the body has been read, and closes. Closing at once would reset the connection, and a client that
+ * is still sending would see the reset instead of the answer; so what it sends is thrown away for a while first.
+ */
+export function answerUnread(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  if (request.complete) return writeAnswer(response, answer, false);
+  if (response.destroyed || response.headersSent) return;
+  writeHead(response, answer, true);
+  response.write(answer.body);
+  let left = MOST_LINGER_BYTES;
+  const timer = setTimeout(finish, LINGER_MILLISECONDS);
+  function finish(): void {
+    clearTimeout(timer);
+    request.removeAllListeners('data');
+    response.end();
+  }
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) finish();
+  });
+  request.on('end', finish).on('close', finish);
+}

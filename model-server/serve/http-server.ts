@@ -1,0 +1,231 @@
+/**
+ * The HTTP side of serving: takes a request from Node's server to its answer. Knows routes, bounds and time limits;
+ * what a request means is for the two protocols.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import { EngineError } from '../engine/engine.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
+import type { Admission } from './admission.ts';
+import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts';
+import type { Batcher } from './batcher.ts';
+import { type Body, declaredBytes, readBody } from './body.ts';
+import { answerMalformed } from './malformed.ts';
+import type { Metrics, Protocol } from './metrics.ts';
+import type { HostedModel, ModelHost } from './model-host.ts';
+import { type Route, routeOf } from './routes.ts';
+
+/** An inference request that was read: what to run, and how its outputs become an answer. */
+export interface Call {
+  readonly signature: string;
+  readonly inputs: NamedTensors;
+  answer(outputs: NamedTensors): Answer;
+}
+
+export type InferenceRoute = Extract<Route, { kind: 'Model' }> & { action: 'V1Predict' | 'V2Infer' };
+export type OtherRoute = Exclude<Route, InferenceRoute>;
+
+/** What the server is told about the protocols. All of it throws ProtocolError. */
+export interface Protocols {
+  /** The model that a route names, if it is served. */
+  modelFor(route: InferenceRoute): HostedModel;
+  /** Reads and checks an inference request. */
+  callOf(route: InferenceRoute, model: HostedModel, request: IncomingMessage, body: Buffer): Call;
+  /** Answers everything that is no inference. */
+  answerOf(route: OtherRoute, request: IncomingMessage): Answer | Promise<Answer>;
+}
+
+export interface HttpServerOptions {
+  protocols: Protocols;
+  host: Pick<ModelHost, 'use' | 'isDraining'>;
+  batcher: Pick<Batcher, 'submit'>;
+  admission: Admission;
+  metrics: Pick<Metrics, 'answered' | 'cancelled'>;
+  clock: Clock;
+  log: Logger;
+  timeouts?: Partial<HttpTimeouts>;
+}
+
+export interface HttpTimeouts {
+  headersSeconds: number;
+  /** From the first byte of a request to its last. */
+  requestSeconds: number;
+  /** Longer than clients and proxies keep theirs, so that they end a connection, not we. */
+  keepAliveSeconds: number;
+  /** For a client to take a byte of its answer. */
+  writeSeconds: number;
+}
+
+const TIMEOUTS: HttpTimeouts = {
+  headersSeconds: 10,
+  requestSeconds: 60,
+  keepAliveSeconds: 90,
+  writeSeconds: 60,
+};
+const SMALL_ANSWER = 65_536;
+const MOST_HEADER_BYTES = 16_384;
+const TIMEOUT_CHECK_MILLISECONDS = 1000;
+
+export function createHttpServer(options: HttpServerOptions): Server {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const server = createServer({
+    maxHeaderSize: MOST_HEADER_BYTES,
+    headersTimeout: timeouts.headersSeconds * 1000,
+    requestTimeout: timeouts.requestSeconds * 1000,
+    keepAliveTimeout: timeouts.keepAliveSeconds * 1000,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MILLISECONDS,
+    noDelay: true,
+  });
+  const pending = new WeakMap<object, ServerResponse>();
+  const exchange = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
+    pending.set(request.socket, response);
+    new Exchange(options, timeouts, request, response, expectsContinue).start();
+  };
+  server.on('request', (request, response) => exchange(request, response, false));
+  server.on('checkContinue', (request, response) => exchange(request, response, true));
+  server.on('clientError', (error, socket) => answerMalformed(error, socket as Socket, pending.get(socket)));
+  return server;
+}
+
+/** One request and its answer. */
+class Exchange {
+  readonly #options: HttpServerOptions;
+  readonly #timeouts: HttpTimeouts;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #expectsContinue: boolean;
+  readonly #startedAt: number;
+
+  constructor(
+    options: HttpServerOptions,
+    timeouts: HttpTimeouts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+  ) {
+    this.#options = options;
+    this.#timeouts = timeouts;
+    this.#request = request;
+    this.#response = response;
+    this.#expectsContinue = expectsContinue;
+    this.#startedAt = options.clock.monotonicMilliseconds();
+  }
+
+  start(): void {
+    const route = routeOf(this.#request.method ?? 'GET', this.#request.url ?? '/');
+    if (isInference(route)) this.#infer(route);
+    else void this.#answerOther(route);
+  }
+
+  async #answerOther(route: OtherRoute): Promise<void> {
+    try {
+      const answer = await this.#options.protocols.answerOf(route, this.#request);
+      if (answer.status < 400) this.#write(answer);
+      else answerUnread(this.#request, this.#response, answer);
+    } catch (cause) {
+      answerUnread(this.#request, this.#response, errorAnswer(this.#errorOf(cause)));
+    }
+  }
+
+  #infer(route: InferenceRoute): void {
+    const { admission, protocols } = this.#options;
+    try {
+      protocols.modelFor(route);
+      const refusal = admission.refusal(declaredBytes(this.#request));
+      if (refusal) throw refusal;
+    } catch (cause) {
+      this.#refuse(route, cause);
+      return;
+    }
+    if (this.#expectsContinue) this.#response.writeContinue();
+    readBody(this.#request, admission, (body) => {
+      if (body instanceof ProtocolError) this.#refuse(route, body);
+      else this.#compute(route, body);
+    });
+  }
+
+  /** Takes the body to the engine, and gives back what it holds when the client has its answer or is gone. */
+  #compute(route: InferenceRoute, body: Body): void {
+    const { admission, batcher, host, metrics, protocols } = this.#options;
+    let release = () => body.release();
+    let withdraw: (() => void) | undefined;
+    this.#response.on('close', () => {
+      if (withdraw) {
+        withdraw();
+        metrics.cancelled();
+      }
+      release();
+    });
+    try {
+      const model = protocols.modelFor(route);
+      const call = protocols.callOf(route, model, this.#request, body.bytes);
+      const refusal = admission.refusal(0);
+      if (refusal) throw refusal;
+      const stopUsing = host.use(model);
+      release = () => {
+        body.release();
+        if (withdraw) stopUsing();
+      };
+      withdraw = batcher.submit({
+        model,
+        signature: call.signature,
+        inputs: call.inputs,
+        done: (outcome) => {
+          withdraw = undefined;
+          stopUsing();
+          if ('error' in outcome) return this.#finish(route, errorAnswer(outcome.error));
+          model.lastInferenceAt = this.#options.clock.epochMilliseconds();
+          this.#finish(route, this.#encoded(call, outcome.outputs));
+        },
+      });
+    } catch (cause) {
+      this.#finish(route, errorAnswer(this.#errorOf(cause)));
+    }
+  }
+
+  #encoded(call: Call, outputs: NamedTensors): Answer {
+    try {
+      return call.answer(outputs);
+    } catch (cause) {
+      return errorAnswer(this.#errorOf(cause));
+    }
+  }
+
+  #refuse(route: InferenceRoute, cause: unknown): void {
+    const answer = errorAnswer(this.#errorOf(cause));
+    this.#count(route, answer.status);
+    answerUnread(this.#request, this.#response, answer);
+  }
+
+  #finish(route: InferenceRoute, answer: Answer): void {
+    this.#count(route, answer.status);
+    this.#write(answer);
+  }
+
+  #write(answer: Answer): void {
+    // Small answers fit into the socket's buffer; a large one must not be held for ever for a client that reads none.
+    if (answer.body.length > SMALL_ANSWER) this.#response.setTimeout(this.#timeouts.writeSeconds * 1000);
+    writeAnswer(this.#response, answer, this.#options.host.isDraining);
+  }
+
+  #count(route: InferenceRoute, status: number): void {
+    const protocol: Protocol = route.action === 'V1Predict' ? 'v1' : 'v2';
+    const seconds = (this.#options.clock.monotonicMilliseconds() - this.#startedAt) / 1000;
+    this.#options.metrics.answered(protocol, status, seconds);
+  }
+
+  /** What is no ProtocolError is a fault of ours: the client is told little, the log everything. */
+  #errorOf(cause: unknown): ProtocolError {
+    if (cause instanceof ProtocolError) return cause;
+    if (cause instanceof EngineError) return new ProtocolError(cause.kind, '', cause.message);
+    this.#options.log.error({ err: cause, url: this.#request.url }, 'request failed unexpectedly');
+    return new ProtocolError('Internal', '', 'the server failed at this request; its log says why');
+  }
+}
+
+function isInference(route: Route): route is InferenceRoute {
+  return route.kind === 'Model' && (route.action === 'V1Predict' || route.action === 'V2Infer');
+}
