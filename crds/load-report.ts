@@ -61,7 +61,10 @@ export const LoadReport = z.object({
     })
     .optional(),
   load: z.object({
-    /** Share of the last `windowSeconds` in which the engine computed, 0 to 1. */
+    /**
+     * Share of the last `windowSeconds` in which the busier of the replica's two threads worked for requests, 0 to 1:
+     * the engine, or with very small models the one that reads and writes requests.
+     */
     busyShare: z.number().min(0).max(1),
     /** Requests that wait at the moment of the report. */
     queued: z.int().min(0),
