@@ -49,8 +49,16 @@ const MOST_LINGER_BYTES = 512 * 2 ** 20;
  * Answers before the body has been read, and closes. Closing at once would reset the connection, and a client that
  * is still sending would see the reset instead of the answer; so what it sends is thrown away for a while first.
  */
-export function answerUnread(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  if (request.complete) return writeAnswer(response, answer, false);
+export function answerUnread(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  closes: boolean,
+): void {
+  if (request.complete || !hasBody(request)) {
+    writeAnswer(response, answer, closes);
+    return;
+  }
   if (response.destroyed || response.headersSent) return;
   writeHead(response, answer, true);
   response.write(answer.body);
@@ -66,4 +74,8 @@ export function answerUnread(request: IncomingMessage, response: ServerResponse,
     if (left < 0) finish();
   });
   request.on('end', finish).on('close', finish);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -123,10 +123,9 @@ class Exchange {
   async #answerOther(route: OtherRoute): Promise<void> {
     try {
       const answer = await this.#options.protocols.answerOf(route, this.#request);
-      if (answer.status < 400) this.#write(answer);
-      else answerUnread(this.#request, this.#response, answer);
+      this.#writeUnread(answer);
     } catch (cause) {
-      answerUnread(this.#request, this.#response, errorAnswer(this.#errorOf(cause)));
+      this.#writeUnread(errorAnswer(this.#errorOf(cause)));
     }
   }
 
@@ -197,12 +196,16 @@ class Exchange {
   #refuse(route: InferenceRoute, cause: unknown): void {
     const answer = errorAnswer(this.#errorOf(cause));
     this.#count(route, answer.status);
-    answerUnread(this.#request, this.#response, answer);
+    this.#writeUnread(answer);
   }
 
   #finish(route: InferenceRoute, answer: Answer): void {
     this.#count(route, answer.status);
     this.#write(answer);
+  }
+
+  #writeUnread(answer: Answer): void {
+    answerUnread(this.#request, this.#response, answer, this.#options.host.isDraining);
   }
 
   #write(answer: Answer): void {
