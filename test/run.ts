@@ -5,13 +5,13 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { removeAbandoned } from './region/abandoned.ts';
 import { repository } from './region/cache.ts';
 import { cityImage } from './region/city-image.ts';
 import { ensureEngine } from './region/engine.ts';
 import { hostTool } from './region/go-programs.ts';
 import { clock, say } from './region/progress.ts';
 import { projectImages } from './region/project-images.ts';
-import { removeAbandonedCities } from './region/start-city.ts';
 
 const kinds = ['unit', 'api', 'e2e'] as const;
 type Kind = (typeof kinds)[number];
@@ -67,5 +67,5 @@ try {
   process.exitCode = await jest(chosen, firstOther === -1 ? [] : args.slice(firstOther));
 } finally {
   // A run that was interrupted has not come to its own clean-up.
-  if (chosen.some((kind) => kind !== 'unit')) await removeAbandonedCities();
+  if (chosen.some((kind) => kind !== 'unit')) await removeAbandoned();
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ownerLabel, removed } from './abandoned.ts';
 import { cached } from './cache.ts';
 import type { CityRole } from './city-image.ts';
 import { run } from './command.ts';
@@ -13,7 +14,6 @@ import { step } from './progress.ts';
 /** Labels on a city's container, from which any process can find it and drive it. */
 export const cityLabels = {
   name: 'io.aicity.test.city',
-  owner: 'io.aicity.test.owner',
   role: 'io.aicity.test.role',
   wan: 'io.aicity.test.wan',
   builtHere: 'io.aicity.test.built-here',
@@ -188,10 +188,19 @@ export class City {
 
 /** Removes a city's container with its volumes and credentials; a container that is gone is no error. */
 export async function removeContainer(container: string): Promise<void> {
-  await docker(['rm', '--force', '--volumes', container]).catch((error: Error) => {
-    if (!error.message.includes('No such container')) throw error;
-  });
+  await removed(docker(['rm', '--force', '--volumes', container]));
   rmSync(dirname(cached('cities', container, 'kubeconfig')), { recursive: true, force: true });
+}
+
+/** The containers of all cities on this machine, running or not. */
+export async function listCities(): Promise<{ name: string; container: string; owner: string }[]> {
+  const format = `{{.Label "${cityLabels.name}"}}\t{{.Names}}\t{{.Label "${ownerLabel}"}}`;
+  const lines = await docker(['ps', '--all', '--filter', `label=${cityLabels.name}`, '--format', format]);
+  return lines
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.split('\t'))
+    .map(([name = '', container = '', owner = '']) => ({ name, container, owner }));
 }
 
 async function inspect(container: string): Promise<Container> {

@@ -9,14 +9,15 @@
  *   npm run region -- stop-engine [--purge] when the region started a container engine of its own
  */
 import { parseArgs } from 'node:util';
-import { City, removeContainer } from './city.ts';
+import { keptOwner } from './abandoned.ts';
+import { City, listCities, removeContainer } from './city.ts';
 import { runAttached } from './command.ts';
 import { docker } from './docker.ts';
 import { ensureEngine } from './engine.ts';
 import { hostTool } from './go-programs.ts';
 import { stopOwnEngine } from './own-engine.ts';
 import { say, step } from './progress.ts';
-import { type CityOptions, listCities, startCity } from './start-city.ts';
+import { type CityOptions, startCity } from './start-city.ts';
 
 const usage = `Usage: npm run region -- COMMAND
   up [NAME] [--gpus=N] [--light] [--kwok-nodes=N] [--wan=NETWORK]   start a city (default name: porto)
@@ -75,7 +76,7 @@ async function status(): Promise<number> {
           () => 'not answering',
         )
       : 'not running';
-    const role = owner === 'kept' ? '' : ', started by a test run';
+    const role = owner === keptOwner ? '' : ', started by a test run';
     process.stdout.write(`${name}: ${state}${role}${city ? `, KUBECONFIG=${city.kubeconfigPath}` : ''}\n`);
   }
   return 0;
@@ -104,7 +105,7 @@ async function down(names: string[]): Promise<number> {
 }
 
 async function keptCities() {
-  return (await listCities()).filter((city) => city.owner === 'kept');
+  return (await listCities()).filter((city) => city.owner === keptOwner);
 }
 
 const [command, ...args] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-import { City } from './city.ts';
+import { City, removeContainer } from './city.ts';
 import { type CityOptions, startCity } from './start-city.ts';
 
 /** The kinds of tests that share one city among all of their files. */
@@ -27,7 +27,8 @@ export async function sharedCity(sharedBy: SharedBy): Promise<City> {
 
 /** Stops it. */
 export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
-  if (process.env[variable(sharedBy)]) await (await sharedCity(sharedBy)).stop();
+  const container = process.env[variable(sharedBy)];
+  if (container) await removeContainer(container);
 }
 
 function variable(sharedBy: SharedBy): string {

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { K3sContainer } from '@testcontainers/k3s';
 import { Wait } from 'testcontainers';
-import { City, cityLabels, removeContainer } from './city.ts';
+import { keptOwner, ownerLabel, removeAbandoned, thisOwner } from './abandoned.ts';
+import { City, cityLabels, listCities, removeContainer } from './city.ts';
 import { type CityImage, type CityRole, cityImage } from './city-image.ts';
 import { docker } from './docker.ts';
 import { ensureEngine } from './engine.ts';
@@ -20,7 +21,7 @@ export type CityOptions = {
   gpus?: number;
   /** Images of the engine to make available to its pods. */
   images?: string[];
-  /** Name of a network to share with other cities, made when it is not there. */
+  /** Name of a network to share with the other cities of this process that name it too. */
   wan?: string;
   /** NodePorts to publish on this machine, needed only where containers' addresses are not reachable. */
   nodePorts?: number[];
@@ -33,70 +34,48 @@ export type CityOptions = {
 };
 
 const startupSeconds = 240;
-const upLine = /Node controller sync successful|k3s is up and running/;
+/** What the log says when all is up; the stock image's control plane alone never speaks of a node. */
+const upLine: Record<CityRole, RegExp> = {
+  node: /Node controller sync successful/,
+  'control-plane': /Node controller sync successful|k3s is up and running/,
+};
 
 /** Starts a city and resolves when it is ready for use. */
 export async function startCity(options: CityOptions): Promise<City> {
   await ensureEngine();
-  await removeAbandonedCities();
+  await removeAbandoned();
   const role: CityRole = options.light || options.kwokNodes ? 'control-plane' : 'node';
   const image = await cityImage(role);
   if (options.kwokNodes && !image.builtHere) {
     throw new Error('Fake nodes need the city image that is built here: set AICITY_CITY_IMAGE=local.');
   }
-  const container = options.keep ? `aicity-${options.name}` : `aicity-${options.name}-${process.pid}`;
-  await step(`starting city ${options.name}`, () => startContainer(container, options, role, image));
+  // Kept cities are found by their names; of the others, several processes may each have one of the same name.
+  const container = `aicity-${options.name}${options.keep ? '' : `-${randomBytes(4).toString('hex')}`}`;
+  if (options.keep && (await listCities()).some((city) => city.container === container)) {
+    throw new Error(
+      `City ${options.name} is there already; take it down first: npm run region -- down ${options.name}`,
+    );
+  }
+  const wan = options.wan ? `${options.wan}${options.keep ? '' : `-${process.pid}`}` : '';
+  const owner = options.keep ? keptOwner : thisOwner();
+  const labels = {
+    [ownerLabel]: owner,
+    [cityLabels.name]: options.name,
+    [cityLabels.role]: role,
+    [cityLabels.wan]: wan,
+    [cityLabels.builtHere]: String(image.builtHere),
+  };
+  await step(`starting city ${options.name}`, () => startContainer(container, labels, options, role, image));
   try {
-    if (options.wan) await joinNetwork(container, options.wan, options.name);
+    if (wan) await joinNetwork(container, wan, owner, options.name);
     const city = await City.of(container);
+    if (!image.builtHere) await city.untilUp(startupSeconds);
     if (options.images?.length) await city.loadImages(options.images);
     if (options.gpus && !image.builtHere) await city.advertiseGpus(options.gpus);
     return city;
   } catch (error) {
     await removeContainer(container);
     throw error;
-  }
-}
-
-/** The containers of all cities on this machine, by city name. */
-export async function listCities(): Promise<{ name: string; container: string; owner: string }[]> {
-  const format = `{{.Label "${cityLabels.name}"}}\t{{.Names}}\t{{.Label "${cityLabels.owner}"}}`;
-  const lines = await docker(['ps', '--all', '--filter', `label=${cityLabels.name}`, '--format', format]);
-  return lines
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => line.split('\t'))
-    .map(([name = '', container = '', owner = '']) => ({ name, container, owner }));
-}
-
-/** Removes the cities of processes that have ended without doing so. */
-export async function removeAbandonedCities(): Promise<void> {
-  for (const city of await listCities()) {
-    if (city.owner !== keptOwner && !isAlive(city.owner)) await removeContainer(city.container);
-  }
-}
-
-const keptOwner = 'kept';
-
-/** A process, told apart from a later one with the same number by the moment it started. */
-function ownerOf(pid: number): string | undefined {
-  if (process.platform !== 'linux') return `${pid}`;
-  try {
-    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!;
-    return `${pid}@${afterName.split(' ')[19]}`; // field 22 of proc_pid_stat(5): start time
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(owner: string): boolean {
-  const pid = Number(owner.split('@')[0]);
-  if (process.platform === 'linux') return ownerOf(pid) === owner;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -111,6 +90,7 @@ class CityContainer extends K3sContainer {
 
 async function startContainer(
   container: string,
+  labels: Record<string, string>,
   options: CityOptions,
   role: CityRole,
   image: CityImage,
@@ -121,17 +101,11 @@ async function startContainer(
   if (options.kwokNodes) environment['CITY_FAKE_NODES'] = String(options.kwokNodes);
   const definition = new CityContainer(image.reference)
     .withName(container)
-    .withLabels({
-      [cityLabels.name]: options.name,
-      [cityLabels.owner]: options.keep ? keptOwner : ownerOf(process.pid)!,
-      [cityLabels.role]: role,
-      [cityLabels.wan]: options.wan ?? '',
-      [cityLabels.builtHere]: String(image.builtHere),
-    })
+    .withLabels(labels)
     .withEnvironment(environment)
     .withExposedPorts({ container: 6443, host: await freePort() }, ...(options.nodePorts ?? []))
     .withCommand(['server', ...serverArguments(options, role)])
-    .withWaitStrategy(Wait.forLogMessage(upLine))
+    .withWaitStrategy(Wait.forLogMessage(upLine[role]))
     .withStartupTimeout(startupSeconds * 1000)
     .withLogConsumer((stream) => {
       stream.on('data', (line: string) => {
@@ -168,8 +142,8 @@ function serverArguments(options: CityOptions, role: CityRole): string[] {
   ];
 }
 
-async function joinNetwork(container: string, network: string, alias: string): Promise<void> {
-  await docker(['network', 'create', network]).catch((error: Error) => {
+async function joinNetwork(container: string, network: string, owner: string, alias: string): Promise<void> {
+  await docker(['network', 'create', '--label', `${ownerLabel}=${owner}`, network]).catch((error: Error) => {
     if (!error.message.includes('already exists')) throw error;
   });
   await docker(['network', 'connect', '--alias', alias, network, container]);
