@@ -1,0 +1,79 @@
+/**
+ * `npm run demo [-- --down]`: a city from nothing to a served model, with every claim checked. The city stays for a look
+ * around unless --down is given. Ends with status 0 only when everything that it shows is so.
+ */
+import { parseArgs } from 'node:util';
+import type { City } from '../../test/region/city.ts';
+import { firstReplica, forecastMonth, mistake, newVersion, scaleToThree, underLoad } from './acts.ts';
+import {
+  buildImages,
+  CITY_NAME,
+  closeCity,
+  evidence,
+  GPUS,
+  installOperator,
+  offeredGpus,
+  openCity,
+  openModelStore,
+  openNamespace,
+} from './city.ts';
+import { Stage } from './stage.ts';
+import { NAMESPACE, TrafficService } from './traffic-service.ts';
+
+async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
+  const images = await stage.act('Build the images', async () => {
+    const built = await buildImages();
+    stage.say(...Object.values(built));
+    return built;
+  });
+  const city = await stage.act('Start a city: a whole Kubernetes cluster in a container', async () => {
+    const started = await openCity();
+    opened(started);
+    await started.loadImages(Object.values(images));
+    stage.say(
+      `This machine lends the city no GPU. Its node advertises ${GPUS} nvidia.com/gpu all the same, and the CPU image`,
+      'stands in for the GPU image: scheduling, rollouts and statuses are real, the speed of a GPU is not shown.',
+    );
+    const gpus = await offeredGpus(started);
+    stage.claim('the node offers GPUs, simulated ones', gpus === GPUS, `allocatable nvidia.com/gpu ${gpus}`);
+    return started;
+  });
+  await stage.act('Install the operator', async () => {
+    await installOperator(city, images, stage);
+    stage.claim('the operator is ready', true, 'helm install --wait has ended');
+  });
+  const url = await stage.act('Open a model store in the cluster', async () => {
+    await openModelStore(city, images, stage);
+    return await openNamespace(city);
+  });
+  const scene = { stage, traffic: new TrafficService(city, stage), url };
+  await stage.act('Serve the traffic model', () => firstReplica(scene));
+  const forecast = await stage.act('Forecast a month that the model has never seen', () =>
+    forecastMonth(scene, 35),
+  );
+  await stage.act('Scale to 3 by editing replicas', () => scaleToThree(scene));
+  await stage.act('Look at the load while requests run', () => underLoad(scene, forecast));
+  await stage.act('Swap in a new model version under load', () => newVersion(scene, forecast));
+  await stage.act('Ask for a version that does not exist', () => mistake(scene, forecast));
+}
+
+const { values } = parseArgs({ options: { down: { type: 'boolean' }, keep: { type: 'boolean' } } });
+const stage = new Stage();
+let city: City | undefined;
+try {
+  await play(stage, (opened) => {
+    city = opened;
+  });
+  stage.summary();
+} catch (error) {
+  console.error(`\nThe demo failed after ${stage.elapsed()}: ${(error as Error).message}`);
+  if (city) console.error(await evidence(city));
+  process.exitCode = 1;
+}
+if (values.down) await closeCity();
+else if (city) {
+  console.log(
+    `\nThe city stays. Look around:  npm run region -- kubectl --city=${CITY_NAME} get ms -n ${NAMESPACE} -o wide`,
+  );
+  console.log(`Take it down:                 npm run region -- down ${CITY_NAME}`);
+}

@@ -1,0 +1,60 @@
+/** What the person at the terminal sees: numbered acts, facts as they come in, and at the end every claim with its proof. */
+import { clock } from '../../test/region/progress.ts';
+
+interface Claim {
+  readonly text: string;
+  readonly proof: string;
+}
+
+export class Stage {
+  readonly #startedAt = performance.now();
+  readonly #acts: { title: string; milliseconds: number }[] = [];
+  readonly #claims: Claim[] = [];
+
+  /** Plays one act under its heading; its time goes into the summary. */
+  async act<T>(title: string, play: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    console.log(`\n${bold(`${this.#acts.length + 1}. ${title}`)}  ${faint(`at ${this.elapsed()}`)}`);
+    const result = await play();
+    this.#acts.push({ title, milliseconds: performance.now() - startedAt });
+    return result;
+  }
+
+  say(...lines: string[]): void {
+    for (const line of lines.flatMap((text) => text.split('\n'))) console.log(`   ${line}`);
+  }
+
+  /** A command as the person could type it. */
+  command(line: string): void {
+    console.log(faint(`   $ ${line}`));
+  }
+
+  /**
+   * States a fact that was just checked.
+   *
+   * @throws Error when it does not hold: the demo shows nothing that is not so.
+   */
+  claim(text: string, holds: boolean, proof: string): void {
+    if (!holds) throw new Error(`not so: "${text}" (${proof})`);
+    this.#claims.push({ text, proof });
+    console.log(`   ${bold('✓')} ${text} ${faint(`(${proof})`)}`);
+  }
+
+  summary(): void {
+    console.log(`\n${bold('What was shown')}`);
+    for (const { text, proof } of this.#claims) console.log(`   ✓ ${text}\n     ${faint(proof)}`);
+    console.log(`\n${bold('Where the time went')}`);
+    for (const { title, milliseconds } of this.#acts)
+      console.log(`   ${clock(milliseconds).padStart(6)}  ${title}`);
+    console.log(`   ${this.elapsed().padStart(6)}  altogether`);
+  }
+
+  elapsed(): string {
+    return clock(performance.now() - this.#startedAt);
+  }
+}
+
+const style = (code: number) => (text: string) =>
+  process.stdout.isTTY ? `\u001b[${code}m${text}\u001b[0m` : text;
+const bold = style(1);
+const faint = style(2);
