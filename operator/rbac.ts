@@ -52,6 +52,8 @@ export const ENDPOINT_SLICE_NAME = `${OPERATOR_NAME}-leader`;
 export const METRICS_ADAPTER_ROLE_NAME = `${OPERATOR_NAME}-metrics-adapter`;
 export const API_SERVICE_NAMES = ['v1beta1.custom.metrics.k8s.io', 'v1beta2.custom.metrics.k8s.io'] as const;
 
+/** A local copy is kept; single objects are not asked for. */
+const FOLLOW: readonly Verb[] = ['list', 'watch'];
 const READ: readonly Verb[] = ['get', 'list', 'watch'];
 const OWN: readonly Verb[] = ['get', 'list', 'watch', 'create', 'patch', 'delete'];
 
@@ -70,7 +72,7 @@ const everywhere: Grant = {
     {
       apiGroup: 'aicity.io',
       resources: ['modelservices'],
-      verbs: READ,
+      verbs: FOLLOW,
       why: 'The services to run.',
     },
     {
@@ -93,19 +95,13 @@ const everywhere: Grant = {
     {
       apiGroup: '',
       resources: ['pods'],
-      verbs: READ,
+      verbs: FOLLOW,
       why: 'Why a replica is not ready, and which pod a report comes from.',
-    },
-    {
-      apiGroup: 'apps',
-      resources: ['replicasets'],
-      verbs: READ,
-      why: 'Which pods run which template, and why pods cannot be created.',
     },
     {
       apiGroup: '',
       resources: ['nodes'],
-      verbs: READ,
+      verbs: FOLLOW,
       why: 'Free GPUs, to choose a rollout that cannot block itself.',
     },
     {
