@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
+import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { startCity } from '../region/start-city.ts';
 import './city.ts';
+
+/** Faults of one program, and slow packets, need the city image that is built here. */
+const testWithLocalImage = citiesAreBuiltHere() ? test : test.skip;
 
 describe('cities that share a network', () => {
   let lisboa: City;
@@ -62,13 +66,13 @@ describe('cities that share a network', () => {
     await lisboa.until('porto answers again', 20, async () => (await fromLisboa()) === 'ok');
   });
 
-  test('come back when their store dies', async () => {
+  testWithLocalImage('come back when their store dies', async () => {
     await porto.faults.signal('etcd', 'SIGKILL');
     await porto.untilUp(60);
     expect(await porto.kubectl(['get', 'namespace', 'kept', '-o', 'name'])).toBe('namespace/kept');
   });
 
-  test('hang, and go on, with a stopped API server', async () => {
+  testWithLocalImage('hang, and go on, with a stopped API server', async () => {
     await porto.faults.signal('kube-apiserver', 'SIGSTOP');
     await expect(porto.kubectl(['get', '--raw', '/readyz', '--request-timeout=1s'])).rejects.toThrow();
     await porto.faults.signal('kube-apiserver', 'SIGCONT');

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
 import { nodeImage } from '../region/node-image.ts';
+import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { city as sharedCity } from './city.ts';
 
 /**
@@ -50,6 +51,9 @@ kind: NetworkPolicy
 metadata: {name: deny-all}
 spec: {podSelector: {matchLabels: {app: east}}, policyTypes: [Ingress]}
 `;
+
+/** Faults of one program, and slow packets, need the city image that is built here. */
+const testWithLocalImage = citiesAreBuiltHere() ? test : test.skip;
 
 describe('a city', () => {
   let city: City;
@@ -156,7 +160,7 @@ describe('a city', () => {
     await city.untilUp(30);
   });
 
-  test('survives the death of its API server, and pods do not notice', async () => {
+  testWithLocalImage('survives the death of its API server, and pods do not notice', async () => {
     const pods = [
       'get',
       'pods',
@@ -173,7 +177,7 @@ describe('a city', () => {
     expect(await city.kubectl(pods)).toBe(before);
   });
 
-  test('delays packets, and stops doing so', async () => {
+  testWithLocalImage('delays packets, and stops doing so', async () => {
     await city.faults.impair({ delayMilliseconds: 300 });
     const startedAt = Date.now();
     expect(await ask(west)).toMatch(/^west-/);

@@ -57,24 +57,26 @@ export async function runAttached(
   });
 }
 
-/** Runs two programs with the first one's output as the second one's input, as a shell's `|` does. */
+/**
+ * Runs two programs with the first one's output as the second one's input, as a shell's `|` does, and returns
+ * the second one's output.
+ *
+ * @throws CommandFailed when either fails; the second one's failure is told first, since it is likely the cause
+ */
 export async function pipe(from: [string, ...string[]], to: [string, ...string[]]): Promise<string> {
   const source = start(from[0], from.slice(1), {}, 'ignore');
   const sink = start(to[0], to.slice(1), {}, 'pipe');
-  sink.stdin?.on('error', () => source.kill());
-  const intoSink = source.stdout!.pipe(sink.stdin!);
-  const [sourceErr, [out, sinkErr]] = await Promise.all([
-    new Promise<string>((resolve, reject) => {
-      source.on('error', reject);
-      const errors = text(source.stderr!);
-      source.on('close', () => resolve(errors));
-    }),
-    finished(to[0], to.slice(1), sink),
-  ]);
-  intoSink.destroy();
-  if (sink.exitCode !== 0) throw failure(to[0], to.slice(1), sink, `${out}${sinkErr}`);
-  if (source.exitCode !== 0) throw failure(from[0], from.slice(1), source, sourceErr);
-  return out;
+  sink.stdin!.on('error', () => {}); // a reader that ends early tells why by its status
+  source.on('error', () => sink.stdin!.end());
+  source.stdout!.pipe(sink.stdin!);
+  const reading = finished(to[0], to.slice(1), sink).finally(() => source.kill('SIGKILL'));
+  const writing = Promise.all([text(source.stderr!), ended(from[0], from.slice(1), source)]);
+  const [read, written] = await Promise.allSettled([reading, writing]);
+  if (read.status === 'rejected') throw read.reason;
+  if (sink.exitCode !== 0) throw failure(to[0], to.slice(1), sink, read.value.join(''));
+  if (written.status === 'rejected') throw written.reason;
+  if (source.exitCode !== 0) throw failure(from[0], from.slice(1), source, written.value[0]);
+  return read.value[0];
 }
 
 /** Whether a program of this name is on the path. */
@@ -101,14 +103,21 @@ function start(
 }
 
 async function finished(command: string, args: string[], child: ChildProcess): Promise<[string, string]> {
-  const ended = new Promise<void>((resolve, reject) => {
+  const [out, err] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    ended(command, args, child),
+  ]);
+  return [out, err];
+}
+
+async function ended(command: string, args: string[], child: ChildProcess): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
     child.on('error', (error) =>
       reject(new Error(`\`${[command, ...args].join(' ')}\` could not be started: ${error.message}`)),
     );
     child.on('close', () => resolve());
   });
-  const [out, err] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
-  return [out, err];
 }
 
 function failure(command: string, args: string[], child: ChildProcess, output: string): CommandFailed {

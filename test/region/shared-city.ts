@@ -10,7 +10,9 @@ export type SharedBy = 'api' | 'e2e';
  */
 export async function shareCity(sharedBy: SharedBy, options: CityOptions): Promise<void> {
   try {
-    process.env[variable(sharedBy)] = (await startCity(options)).container;
+    const city = await startCity(options);
+    process.env[variable(sharedBy)] = city.container;
+    process.env[builtHereVariable] = String(city.builtHere);
   } catch (error) {
     process.env[failureVariable(sharedBy)] = (error as Error).message;
   }
@@ -30,6 +32,16 @@ export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
   const container = process.env[variable(sharedBy)];
   if (container) await removeContainer(container);
 }
+
+/**
+ * Whether cities run the image that is built here. Faults that need it cannot be tested on the stock image;
+ * such tests are then skipped.
+ */
+export function citiesAreBuiltHere(): boolean {
+  return process.env[builtHereVariable] !== 'false';
+}
+
+const builtHereVariable = 'AICITY_SHARED_CITY_BUILT_HERE';
 
 function variable(sharedBy: SharedBy): string {
   return `AICITY_SHARED_CITY_${sharedBy.toUpperCase()}`;
