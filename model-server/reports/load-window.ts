@@ -47,11 +47,16 @@ export class LoadWindow {
   }
 }
 
+/** Less time than this says nothing about a rate. */
+const SHORTEST_WINDOW_SECONDS = 0.001;
+/** As much as a report may state. */
+const LONGEST_WINDOW_SECONDS = 300;
+
 /** Figures of the time between two samples; all zero when it is no time at all. */
 export function figuresBetween(first: LoadSample, last: LoadSample): LoadFigures {
   const windowSeconds = (last.atMilliseconds - first.atMilliseconds) / 1000;
   const perSecond = (read: (sample: LoadSample) => number) =>
-    windowSeconds > 0 ? Math.max(0, read(last) - read(first)) / windowSeconds : 0;
+    windowSeconds >= SHORTEST_WINDOW_SECONDS ? Math.max(0, read(last) - read(first)) / windowSeconds : 0;
   const waited = last.waitedRequests - first.waitedRequests;
   const waitedMilliseconds = last.waitedMilliseconds - first.waitedMilliseconds;
   const engine = Math.min(
@@ -67,6 +72,6 @@ export function figuresBetween(first: LoadSample, last: LoadSample): LoadFigures
     queueTimeMilliseconds: waited > 0 ? Math.max(0, waitedMilliseconds / waited) : 0,
     requestsPerSecond: perSecond(({ answeredRequests }) => answeredRequests),
     rejectedPerSecond: perSecond(({ rejectedRequests }) => rejectedRequests),
-    windowSeconds: Math.max(windowSeconds, 0.001),
+    windowSeconds: Math.min(Math.max(windowSeconds, SHORTEST_WINDOW_SECONDS), LONGEST_WINDOW_SECONDS),
   };
 }

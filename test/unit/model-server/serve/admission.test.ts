@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import { Admission } from '../../../../model-server/serve/admission.ts';
+
+function admission(queued = 0) {
+  return new Admission(
+    { maxBodyBytes: 100, maxHeldBytes: 150 },
+    () => 8,
+    () => queued,
+  );
+}
+
+test.each([
+  ['a small request', 0, 10, undefined, /^$/],
+  ['one as large as allowed', 0, 100, undefined, /^$/],
+  ['a larger one', 0, 101, 413, /101 bytes .* at most 100.*AICITY_MAX_BODY_BYTES/],
+  ['one for a full queue', 8, 1, 429, /8 requests are waiting and spec.serving.queueCapacity is 8/],
+])('%s', (_what, queued, declared, status, sentence) => {
+  const refusal = admission(queued).refusal(declared);
+  expect(refusal?.status).toBe(status);
+  expect(refusal?.message ?? '').toMatch(sentence);
+});
+
+test('bodies together hold no more than the bound, and give back what they held', () => {
+  const full = admission();
+  expect(full.take(90, 0)).toBeUndefined();
+  expect(full.refusal(61)?.status).toBe(429);
+  expect(full.refusal(60)).toBeUndefined();
+  expect(full.take(61, 0)?.status).toBe(429);
+  expect(full.heldBytes).toBe(90);
+  full.release(90);
+  expect(full.take(61, 0)).toBeUndefined();
+});
+
+test('a body that grows beyond what one request may have is refused where it does', () => {
+  const growing = admission();
+  expect(growing.take(60, 0)).toBeUndefined();
+  expect(growing.take(60, 60)?.status).toBe(413);
+});
