@@ -37,6 +37,11 @@ export class ScriptedServer {
     return this;
   }
 
+  /** From now on. */
+  answer(...answers: Responder[]): void {
+    this.#answers = answers;
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
