@@ -74,7 +74,7 @@ export class MetricsRegistration {
     return this.#owner;
   }
 
-  /** `namespace/name` of the Service behind another's adapter. */
+  /** `namespace/name` of the Service behind another's adapter; the name of its APIService when it has none. */
   get otherService(): string | undefined {
     return this.#other;
   }
@@ -120,7 +120,7 @@ export class MetricsRegistration {
       }
     }
     const service = other?.spec?.service;
-    this.#other = other && `${service?.namespace ?? ''}/${service?.name ?? other.metadata.name}`;
+    this.#other = service ? `${service.namespace}/${service.name}` : other?.metadata.name;
     this.#conclude(other ? 'other' : 'ours');
   }
 

@@ -49,12 +49,12 @@ export function reportEndpoint(options: ReportEndpointOptions): ReportEndpoint {
     if ('refusal' in sender) return sender;
     const waitSeconds = reportsOfPod.take(sender.podUid);
     if (waitSeconds > 0) return { refusal: 'TooFast', retryAfterSeconds: Math.ceil(waitSeconds) };
+    const report = await readReport(request);
+    if ('refusal' in report) return report;
+    // Looked up when nothing is awaited any more, or a pod deleted meanwhile would be remembered for ever.
     const pod = podOf(sender.namespace, sender.podName);
     const service = serviceOf(sender, pod);
     if (typeof service !== 'string') return service;
-
-    const report = await readReport(request);
-    if ('refusal' in report) return report;
     const claim = claimsAnother(report, sender, service);
     if (claim) return claim;
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
@@ -42,6 +43,7 @@ describe('POST /v1/reports', () => {
     sender: Awaited<ReturnType<SenderCheck['senderOf']>>;
     pod: KubeObject | undefined;
     wanted: ModelAssignment | undefined;
+    senderAsked: () => void;
   };
   let handler: ReturnType<typeof reportEndpoint>;
 
@@ -66,10 +68,16 @@ describe('POST /v1/reports', () => {
       sender,
       pod: { metadata: { name: 'traffic-1', namespace: 'city', uid: 'uid-1', labels } },
       wanted: assignment,
+      senderAsked: () => {},
     };
     handler = reportEndpoint({
       registry,
-      senders: { senderOf: async () => world.sender } as unknown as SenderCheck,
+      senders: {
+        async senderOf() {
+          world.senderAsked();
+          return world.sender;
+        },
+      } as unknown as SenderCheck,
       podOf: () => world.pod,
       assignmentOf: () => world.wanted,
       leads: () => world.leads,
@@ -244,6 +252,34 @@ describe('POST /v1/reports', () => {
     world.leads = false;
     expect((await post(loadReport(), {}, { agent })).headers.connection).toBe('close');
     agent.destroy();
+  });
+
+  test('a pod that is deleted while its report is on the way is not remembered', async () => {
+    const body = JSON.stringify(loadReport());
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      path: '/v1/reports',
+      method: 'POST',
+      servername: 'operator',
+      ca: authority.certificatePem,
+      agent: false,
+      headers: {
+        authorization: 'Bearer a.b.c',
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      },
+    });
+    const known = new Promise<void>((asked) => {
+      world.senderAsked = asked;
+    });
+    sent.write(body.slice(0, 50));
+    await known;
+    world.pod = undefined;
+    sent.end(body.slice(50));
+    const [response] = await once(sent, 'response');
+    response.resume();
+    expect([response.statusCode, registry.inNamespace('city')]).toEqual([403, []]);
   });
 
   test('a client that breaks off in the middle harms nobody', async () => {
