@@ -60,6 +60,17 @@ export async function installOperator(city: City, images: Images, stage: Stage):
   ]);
 }
 
+/** Replicas of the operator that are ready, and the pod that leads. */
+export async function operatorState(city: City): Promise<{ ready: number; leader: string }> {
+  const read = (kind: string, path: string) =>
+    city.kubectl(['-n', OPERATOR_NAMESPACE, 'get', kind, 'aicity-operator', '-o', `jsonpath={${path}}`]);
+  const [ready, holder] = await Promise.all([
+    read('deployment', '.status.readyReplicas'),
+    read('lease', '.spec.holderIdentity'),
+  ]);
+  return { ready: Number(ready), leader: holder.split('_')[0] ?? '' };
+}
+
 export async function openModelStore(city: City, images: Images, stage: Stage): Promise<void> {
   stage.command('kubectl apply -f examples/model-store/model-store.yaml');
   const manifest = readFileSync(new URL('../model-store/model-store.yaml', import.meta.url), 'utf8');

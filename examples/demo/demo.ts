@@ -16,6 +16,7 @@ import {
   openCity,
   openModelStore,
   openNamespace,
+  operatorState,
 } from './city.ts';
 import { Stage } from './stage.ts';
 import { NAMESPACE, TrafficService } from './traffic-service.ts';
@@ -40,7 +41,12 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
   });
   await stage.act('Install the operator', async () => {
     await installOperator(city, images, stage);
-    stage.claim('the operator is ready', true, 'helm install --wait has ended');
+    const { ready, leader } = await operatorState(city);
+    stage.claim(
+      'two replicas of the operator run, and one leads',
+      ready === 2 && leader !== '',
+      `leader ${leader}`,
+    );
   });
   const url = await stage.act('Open a model store in the cluster', async () => {
     await openModelStore(city, images, stage);
