@@ -14,6 +14,7 @@ import {
 } from '../crds/chart-files.ts';
 import { definitionYaml } from '../crds/definition-yaml.ts';
 import { rbacTemplate } from '../operator/rbac-templates.ts';
+import { metricReference } from '../operator/telemetry/metric-list.ts';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -30,6 +31,7 @@ export function generatedFiles(): Map<string, string> {
     ['docs/chart-values.md', chartReference(version)],
     ['docs/api.md', apiReference()],
     ['docs/conditions.md', conditionReference()],
+    ['docs/metrics.md', metricReference()],
   ]);
 }
 

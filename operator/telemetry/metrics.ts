@@ -1,7 +1,7 @@
 /**
  * The operator's metrics as Prometheus reads them. `metric-list.ts` says what there is.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   type ReconcileOutcome,
   type RuntimeMetrics,
@@ -9,6 +9,7 @@ import {
   type Watched,
 } from '../runtime/metrics.ts';
 import { type MetricDefinition, metricList } from './metric-list.ts';
+import { registerProcessMetrics } from './process-metrics.ts';
 
 /** What the part that receives the pods' reports counts. */
 export interface ReportMetrics {
@@ -51,9 +52,9 @@ export class Metrics implements RuntimeMetrics, ReportMetrics {
     this.#leader.set(0);
   }
 
-  /** Adds what prom-client knows about the process: memory, CPU, event loop, garbage collection. */
+  /** Adds what the process costs; once per process. */
   includeProcess(): void {
-    collectDefaultMetrics({ register: this.registry });
+    registerProcessMetrics(this.registry);
   }
 
   controllerStarted(controller: string, queue: Queue): void {

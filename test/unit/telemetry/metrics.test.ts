@@ -3,6 +3,7 @@ import {
   type MetricDefinition,
   metricList,
   metricReference,
+  processMetricList,
 } from '../../../operator/telemetry/metric-list.ts';
 import { Metrics } from '../../../operator/telemetry/metrics.ts';
 
@@ -64,8 +65,31 @@ test('local copies, leadership and reports', async () => {
   expect(await metrics.registry.metrics()).toContain('aicity_leader 0\n');
 });
 
+test('the process shows what it costs, and counts its processor time once', async () => {
+  const metrics = new Metrics();
+  metrics.includeProcess();
+  const read = async () => {
+    const text = await metrics.registry.metrics();
+    return (name: string) => Number(text.match(new RegExp(`^${name} (\\S+)$`, 'm'))?.[1]);
+  };
+  await read();
+  const shown = await read();
+  const { user, system } = process.cpuUsage();
+  expect(shown('process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(shown('process_cpu_seconds_total')).toBeLessThanOrEqual((user + system) / 1e6);
+  expect(shown('process_resident_memory_bytes')).toBeGreaterThan(2 ** 20);
+  expect(shown('process_resident_memory_bytes')).toBeGreaterThan(shown('nodejs_heap_size_used_bytes') / 2);
+  expect(shown('process_start_time_seconds')).toBeLessThanOrEqual(Date.now() / 1000);
+  expect(shown('nodejs_eventloop_utilization')).toBeGreaterThanOrEqual(0);
+  expect(shown('nodejs_eventloop_utilization')).toBeLessThanOrEqual(1);
+  const names = metrics.registry.getMetricsAsArray().map(({ name }) => name);
+  for (const { name } of Object.values(processMetricList)) expect(names).toContain(name);
+});
+
 test('the reference has a row for every metric', () => {
-  const rows = metricReference().trim().split('\n').slice(2);
-  expect(rows).toHaveLength(Object.keys(metricList).length);
+  const rows = metricReference()
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+  expect(rows).toHaveLength(Object.keys({ ...metricList, ...processMetricList }).length);
   expect(rows[0]).toMatch(/^\| `aicity_reconcile_total` \| counter \| `controller`, `outcome` \| .+ \|$/);
 });
