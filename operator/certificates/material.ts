@@ -7,7 +7,7 @@ import type { IssuedCertificate } from './issue.ts';
 import type { TlsFacts } from './renewal.ts';
 
 /** Keys of the Secret; `ca.crt` is the bundle that clients trust, the signing authority first. */
-export const SECRET_KEYS = {
+const SECRET_KEYS = {
   bundle: 'ca.crt',
   authorityKey: 'ca.key',
   serving: 'tls.crt',
