@@ -47,7 +47,7 @@ async function bundle(entry: string, name: string): Promise<Bundle> {
       legalComments: 'none',
       logLevel: 'error',
       banner: { js: nodeNames },
-      plugins: [workerFiles(programs), addonFinder],
+      plugins: [ownSources(programs), addonFinder],
     });
     files.set(file, result.outputFiles[0]!.contents);
     for (const folder of packagesOf(result.metafile)) packages.add(folder);
@@ -62,25 +62,31 @@ const nodeNames = [
   'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
 ].join('\n');
 
-/** Sources name a worker's file beside themselves; in the image all programs lie in one folder. */
-function workerFiles(programs: Map<string, string>): Plugin {
-  const workerUrl = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url,?\s*\)/g;
+const workerUrl = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url,?\s*\)/g;
+const requiredPackage = /createRequire\(import\.meta\.url\)(?=\('[^']+'\))/g;
+
+/**
+ * Two things in our sources mean what they say only beside the sources: the file of a worker thread, since in the
+ * image all programs lie in one folder, and a CommonJS package that is required, since there are no packages.
+ */
+function ownSources(programs: Map<string, string>): Plugin {
+  const program = (folder: string, target: string) => {
+    const file = `${basename(target)}.mjs`;
+    const source = resolve(folder, `${target}.ts`);
+    if ((programs.get(file) ?? source) !== source) {
+      throw new Error(`two programs of one image are called ${file}; rename ${relative(repository, source)}`);
+    }
+    programs.set(file, source);
+    return `new URL('./${file}', import.meta.url)`;
+  };
   return {
-    name: 'worker-files',
+    name: 'own-sources',
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
         if (path.includes('node_modules')) return undefined;
-        const contents = readFileSync(path, 'utf8').replace(workerUrl, (_, target: string) => {
-          const file = `${basename(target)}.mjs`;
-          const source = resolve(dirname(path), `${target}.ts`);
-          if ((programs.get(file) ?? source) !== source) {
-            throw new Error(
-              `two programs of one image are called ${file}; rename ${relative(repository, source)}`,
-            );
-          }
-          programs.set(file, source);
-          return `new URL('./${file}', import.meta.url)`;
-        });
+        const contents = readFileSync(path, 'utf8')
+          .replace(workerUrl, (_, target: string) => program(dirname(path), target))
+          .replace(requiredPackage, 'require');
         return { contents, loader: 'ts' };
       });
     },
