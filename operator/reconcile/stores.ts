@@ -14,6 +14,9 @@ import { byController, byLabel, Store } from '../runtime/store.ts';
 import { type ObservedNode, projectNode } from './node-projection.ts';
 import { type ObservedPod, projectPod } from './pod-projection.ts';
 
+/** Objects that we made. */
+const OURS = `${LABELS.managedBy}=${MANAGER}`;
+
 export interface Stores {
   readonly modelServices: Store<ModelService>;
   readonly children: Readonly<Record<ChildKind, Store<LiveObject>>>;
@@ -26,15 +29,14 @@ export interface ReflectorTools {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RuntimeMetrics;
+  /** Look at this namespace alone; all when absent. */
+  readonly namespace?: string;
 }
 
 /** Files the objects of a service by `namespace/service`. */
 export const BY_SERVICE = 'service';
 /** Files the objects of a service by the UID of their controller. */
 export const BY_OWNER = 'owner';
-
-/** Objects that we made, in all namespaces. */
-const OURS: Selection = { labelSelector: `${LABELS.managedBy}=${MANAGER}` };
 
 export function createStores(log: Logger): Stores {
   const onError = (err: unknown) => log.error({ err }, 'a change could not be passed on');
@@ -52,6 +54,7 @@ export function createStores(log: Logger): Stores {
 
 /** One reflector for each store. */
 export function createReflectors(stores: Stores, tools: ReflectorTools): Reflector<KubeObject>[] {
+  const { namespace } = tools;
   const reflect = <T extends KubeObject>(
     resource: Resource,
     store: Store<T>,
@@ -66,9 +69,11 @@ export function createReflectors(stores: Stores, tools: ReflectorTools): Reflect
       ...(project ? { project } : {}),
     }) as unknown as Reflector<KubeObject>;
   return [
-    reflect(resources.ModelService, stores.modelServices),
-    ...CHILD_KINDS.map((kind) => reflect(resources[kind], stores.children[kind], OURS)),
-    reflect(resources.Pod, stores.pods, {}, projectPod),
+    reflect(resources.ModelService, stores.modelServices, { namespace }),
+    ...CHILD_KINDS.map((kind) =>
+      reflect(resources[kind], stores.children[kind], { namespace, labelSelector: OURS }),
+    ),
+    reflect(resources.Pod, stores.pods, { namespace }, projectPod),
     reflect(resources.Node, stores.nodes, {}, projectNode),
   ];
 }

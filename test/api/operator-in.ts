@@ -1,0 +1,210 @@
+/** The operator's reconcile in this process, against a real API server and limited to one namespace. */
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import type { ServiceCondition } from '../../crds/conditions.ts';
+import type { LoadReport } from '../../crds/load-report.ts';
+import type { ModelService, ModelServiceStatus } from '../../crds/model-service.ts';
+import { HttpKubeClient } from '../../operator/kube/http-client.ts';
+import { fromFile } from '../../operator/kube/kubeconfig.ts';
+import type { KubeObject, UntypedObject } from '../../operator/kube/objects.ts';
+import { type Resource, resources } from '../../operator/kube/resources.ts';
+import { modelRevision } from '../../operator/plan/assignment.ts';
+import type { CustomMetricsOwner, Settings } from '../../operator/plan/observed.ts';
+import { cityCopies, City as OperatorCity } from '../../operator/reconcile/city.ts';
+import { ReportRegistry } from '../../operator/reports/registry.ts';
+import { systemClock as clock } from '../../operator/runtime/clock.ts';
+import { KubeEventRecorder } from '../../operator/runtime/events.ts';
+import { noMetrics } from '../../operator/runtime/metrics.ts';
+import type { City } from '../region/city.ts';
+
+const settings: Settings = {
+  operatorNamespace: 'aicity-system',
+  reportUrl: 'https://aicity-operator.aicity-system.svc/v1/reports',
+  reportAuthorities: 'PEM',
+  image: 'aicity/model-server:test',
+  gpuImage: 'aicity/model-server-gpu:test',
+  imagePullPolicy: 'IfNotPresent',
+  imagePullSecrets: [],
+};
+
+/** An operator that is at work until `stop()`. */
+export class TestOperator {
+  readonly namespace: string;
+  readonly client: HttpKubeClient;
+  readonly registry = new ReportRegistry({ clock });
+  readonly customMetrics: { owner: CustomMetricsOwner } = { owner: { kind: 'Ours' } };
+  readonly #city: City;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #lookAtAll = () => {};
+
+  private constructor(city: City, namespace: string) {
+    this.#city = city;
+    this.namespace = namespace;
+    this.client = new HttpKubeClient({ loadConfig: fromFile(city.kubeconfigPath) });
+  }
+
+  /** In a namespace of its own. */
+  static async start(city: City, prefix: string): Promise<TestOperator> {
+    const crd = readFileSync(new URL('../../crds/modelservices.aicity.io.yaml', import.meta.url), 'utf8');
+    await city.kubectl(['apply', '--server-side', '-f', '-'], crd);
+    await city.kubectl([
+      'wait',
+      '--for=condition=Established',
+      'crd/modelservices.aicity.io',
+      '--timeout=30s',
+    ]);
+    const operator = new TestOperator(city, await city.freshNamespace(prefix));
+    await operator.run();
+    return operator;
+  }
+
+  async run(changed: Partial<Settings> = {}): Promise<void> {
+    const log = pino({ level: process.env['AICITY_TEST_LOG'] ?? 'silent' });
+    const tools = { client: this.client, clock, log, metrics: noMetrics, namespace: this.namespace };
+    const events = new KubeEventRecorder({
+      ...tools,
+      reportingController: 'aicity.io/operator',
+      reportingInstance: 'test',
+    });
+    const copies = cityCopies(tools);
+    const operator = new OperatorCity({
+      ...tools,
+      events,
+      stores: copies.stores,
+      reports: this.registry,
+      customMetrics: () => this.customMetrics.owner,
+      settings: () => ({ ...settings, ...changed }),
+      forAll: [
+        (listener) => {
+          this.#lookAtAll = listener;
+          return () => {};
+        },
+      ],
+    });
+    this.registry.beginListening();
+    const { signal } = this.#stop;
+    this.#running = Promise.all([copies.run(signal), copies.synced.then(() => operator.run(signal))]);
+    await copies.synced;
+  }
+
+  /** Looks at every service again, as if something had changed that concerns all. */
+  lookAtAll(): void {
+    this.#lookAtAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.client.close();
+  }
+
+  /** Server-side apply as a user. */
+  async applyService(name: string, spec: object): Promise<void> {
+    const object: UntypedObject = { metadata: { name, namespace: this.namespace }, spec };
+    await this.client.apply(resources.ModelService, object, { fieldManager: 'user', force: true });
+  }
+
+  async get<T extends object = UntypedObject>(resource: Resource, name: string): Promise<T & KubeObject> {
+    return await this.client.get<T & KubeObject>(resource, { name, namespace: this.namespace });
+  }
+
+  async exists(resource: Resource, name: string): Promise<boolean> {
+    const found = await this.list(resource);
+    return found.some(({ metadata }) => metadata.name === name);
+  }
+
+  async list(resource: Resource, labelSelector?: string): Promise<UntypedObject[]> {
+    const { items } = await this.client.list<UntypedObject>(resource, {
+      namespace: this.namespace,
+      labelSelector,
+    });
+    return [...items];
+  }
+
+  async status(name: string): Promise<ModelServiceStatus> {
+    return (await this.get<ModelService>(resources.ModelService, name)).status ?? {};
+  }
+
+  async condition(name: string, type: string): Promise<ServiceCondition | undefined> {
+    return (await this.status(name)).conditions?.find((condition) => condition.type === type);
+  }
+
+  /** Waits until a condition has a reason, and returns it. */
+  async untilReason(name: string, type: string, reason: string): Promise<ServiceCondition> {
+    await this.until(`${type} of ${name} is ${reason}`, async () => {
+      return (await this.condition(name, type))?.reason === reason;
+    });
+    return (await this.condition(name, type))!;
+  }
+
+  async until(what: string, check: () => Promise<boolean>): Promise<void> {
+    await this.#city.until(what, 30, check);
+  }
+
+  /** A JSON merge patch as a person with kubectl would send it. */
+  async patch(kind: string, name: string, patch: object, ...more: string[]): Promise<void> {
+    const json = JSON.stringify(patch);
+    await this.#city.kubectl([
+      'patch',
+      kind,
+      name,
+      '-n',
+      this.namespace,
+      '--type=merge',
+      '-p',
+      json,
+      ...more,
+    ]);
+  }
+
+  async kubectl(...args: string[]): Promise<string> {
+    return await this.#city.kubectl([...args, '-n', this.namespace]);
+  }
+
+  /** Plays kubelet and model server: every pod of the service is ready and reports what it serves. */
+  async letPodsServe(name: string, uri: string): Promise<void> {
+    const pods = await this.list(resources.Pod, `aicity.io/service=${name}`);
+    for (const pod of pods) {
+      if (pod.metadata.deletionTimestamp) continue;
+      const conditions = ['PodScheduled', 'ContainersReady', 'Ready'].map((type) => ({
+        type,
+        status: 'True',
+        lastTransitionTime: new Date().toISOString(),
+      }));
+      await this.patch(
+        'pod',
+        pod.metadata.name,
+        { status: { phase: 'Running', conditions } },
+        '--subresource=status',
+      );
+      this.registry.accept(reportOf(pod, name, uri));
+    }
+  }
+}
+
+function reportOf({ metadata }: KubeObject, service: string, uri: string): LoadReport {
+  return {
+    pod: { namespace: metadata.namespace!, name: metadata.name, uid: metadata.uid! },
+    service,
+    sequence: 1,
+    startedAt: Date.now(),
+    state: 'Serving',
+    serving: {
+      revision: modelRevision({ uri }),
+      version: 3,
+      format: 'SavedModel',
+      digest: `sha256:${'a'.repeat(64)}`,
+      lastInferenceAt: Date.now(),
+    },
+    load: {
+      busyShare: 0.25,
+      queued: 0,
+      inFlight: 0,
+      queueTimeMilliseconds: 0,
+      requestsPerSecond: 4,
+      rejectedPerSecond: 0,
+      windowSeconds: 10,
+    },
+  };
+}
