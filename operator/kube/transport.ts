@@ -70,14 +70,24 @@ export class Transport {
   /** Refused credentials are loaded anew and tried once more: a token may have been rotated a moment ago. */
   async #send(call: RawRequest, pool: 'calls' | 'streams', signal: AbortSignal) {
     const what = `${call.method} ${call.path}`;
-    const response = await this.#dispatch(call, await this.#connection.route(), pool, signal);
+    const response = await this.#dispatch(call, await this.#route(signal), pool, signal);
     if (response.statusCode < 400) return response;
     const error = await errorOf(response, what);
     if (error.status !== 401) throw error;
     this.#connection.renew();
-    const again = await this.#dispatch(call, await this.#connection.route(), pool, signal);
+    const again = await this.#dispatch(call, await this.#route(signal), pool, signal);
     if (again.statusCode < 400) return again;
     throw await errorOf(again, what);
+  }
+
+  /** A program that fetches credentials may hang; the call does not hang with it. */
+  #route(signal: AbortSignal): Promise<Route> {
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(new DOMException('aborted while waiting for credentials', 'AbortError'));
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort, { once: true });
+      this.#connection.route().then(resolve, reject);
+    });
   }
 
   #dispatch(call: RawRequest, route: Route, pool: 'calls' | 'streams', signal: AbortSignal) {

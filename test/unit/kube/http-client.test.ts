@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import { HttpKubeClient } from '../../../operator/kube/http-client.ts';
+import { fromText } from '../../../operator/kube/kubeconfig.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { hang, hangUp, json, lines, type Responder, ScriptedServer, status } from './scripted-server.ts';
 
@@ -207,6 +208,17 @@ describe('credentials', () => {
     rmSync(directory, { recursive: true });
   });
 
+  test('a program that hangs does not hang the call', async () => {
+    await talkTo(json({}));
+    const user = '{exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ["2"]}}';
+    const stuck = new HttpKubeClient({ loadConfig: server.config({ user }) });
+    await expect(stuck.get(resources.Node, { name: 'n1' }, { timeoutSeconds: 0.1 })).rejects.toMatchObject({
+      reason: 'Timeout',
+    });
+    expect(server.requests).toHaveLength(0);
+    await stuck.close();
+  });
+
   test('ones that cannot be had are an error to retry, and are tried again with the next call', async () => {
     await talkTo(json({}));
     let isBroken = true;
@@ -226,6 +238,41 @@ describe('credentials', () => {
     expect(await flaky.get(resources.Node, { name: 'n1' })).toEqual({});
     await flaky.close();
   });
+});
+
+test('a kubeconfig that names another server after a refusal is followed there', async () => {
+  await talkTo(status(401, 'Unauthorized', 'who are you'));
+  const successor = await new ScriptedServer().start(json({ from: 'successor' }));
+  const configs = [server.config(), successor.config()];
+  const moving = new HttpKubeClient({ loadConfig: () => (configs.shift() ?? successor.config())() });
+  expect(await moving.get(resources.Node, { name: 'n1' })).toEqual({ from: 'successor' });
+  expect(await moving.get(resources.Node, { name: 'n1' })).toEqual({ from: 'successor' });
+  expect(server.requests).toHaveLength(1);
+  await moving.close();
+  await successor.stop();
+});
+
+test('a proxy that the kubeconfig names is used', async () => {
+  await talkTo(json({ through: 'proxy' }));
+  const yaml = `
+current-context: test
+clusters: [{name: c, cluster: {server: "http://api.invalid:6443", insecure-skip-tls-verify: true, proxy-url: "${server.address}"}}]
+users: [{name: u, user: {token: secret}}]
+contexts: [{name: test, context: {cluster: c, user: u}}]
+`;
+  const proxied = new HttpKubeClient({ loadConfig: fromText(yaml) });
+  expect(await proxied.get(resources.Node, { name: 'n1' })).toEqual({ through: 'proxy' });
+  expect(server.requests[0]).toMatchObject({
+    path: '/api/v1/nodes/n1',
+    headers: { host: 'api.invalid:6443', authorization: 'Bearer secret' },
+  });
+  await proxied.close();
+});
+
+test('a context that is not there is an error that names those that are', async () => {
+  await talkTo(json({}));
+  const load = fromText('{contexts: [{name: porto, context: {cluster: c, user: u}}]}', 'lisbon');
+  expect(load).toThrow('kubeconfig: context "lisbon" names no cluster; its contexts are: porto');
 });
 
 test('many calls share a few connections', async () => {
