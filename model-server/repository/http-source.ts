@@ -279,7 +279,7 @@ function byteBudget(maxBytes: number, place: string, taken: (bytes: number) => v
       if (used <= maxBytes) return;
       throw new LoadError(
         'ModelInvalid',
-        `${place} holds more than ${(maxBytes / 2 ** 30).toFixed(1)} GiB: raise AICITY_MAX_MODEL_BYTES in spec.podTemplate.env if that is meant`,
+        `${place} holds more than ${(maxBytes / 2 ** 30).toFixed(1)} GiB: raise MODEL_SERVER_MAX_MODEL_BYTES in spec.podTemplate.env if that is meant`,
       );
     },
   };

@@ -59,7 +59,7 @@ export class Admission {
     return new ProtocolError(
       'PayloadTooLarge',
       '',
-      `the body ${found} and the server takes at most ${this.limits.maxBodyBytes}: send fewer instances per request, or raise AICITY_MAX_BODY_BYTES`,
+      `the body ${found} and the server takes at most ${this.limits.maxBodyBytes}: send fewer instances per request, or raise MODEL_SERVER_MAX_BODY_BYTES`,
     );
   }
 

@@ -6,7 +6,7 @@ export class TestClock implements Clock {
   #timers = new Set<{ at: number; callback: () => void }>();
 
   epochMilliseconds(): number {
-    return 1_700_000_000_000 + this.#now;
+    return Math.round(1_700_000_000_000 + this.#now);
   }
 
   monotonicMilliseconds(): number {

@@ -280,7 +280,7 @@ describe('what must not be let in', () => {
     origin.files['bomb.tar.gz'] = gzipSync(archive);
     expect(await failure({ uri: 'bomb.tar.gz' }, 1 << 20)).toEqual({
       reason: 'ModelInvalid',
-      message: expect.stringContaining('AICITY_MAX_MODEL_BYTES'),
+      message: expect.stringContaining('MODEL_SERVER_MAX_MODEL_BYTES'),
     });
     expect(await readdir(join(home, 'cache/models'))).toEqual([]);
   });

@@ -12,7 +12,7 @@ function admission(queued = 0) {
 test.each([
   ['a small request', 0, 10, undefined, /^$/],
   ['one as large as allowed', 0, 100, undefined, /^$/],
-  ['a larger one', 0, 101, 413, /101 bytes .* at most 100.*AICITY_MAX_BODY_BYTES/],
+  ['a larger one', 0, 101, 413, /101 bytes .* at most 100.*MODEL_SERVER_MAX_BODY_BYTES/],
   ['one for a full queue', 8, 1, 429, /8 requests are waiting and spec.serving.queueCapacity is 8/],
 ])('%s', (_what, queued, declared, status, sentence) => {
   const refusal = admission(queued).refusal(declared);

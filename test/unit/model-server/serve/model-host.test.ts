@@ -1,0 +1,349 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import pino from 'pino';
+import { LoadReport } from '../../../../crds/load-report.ts';
+import { Serving } from '../../../../crds/model-service.ts';
+import type { ModelAssignment } from '../../../../crds/pod-contract.ts';
+import { type Engine, EngineError, type LoadedModel } from '../../../../model-server/engine/engine.ts';
+import type { NamedTensors, Signature } from '../../../../model-server/protocol/tensor.ts';
+import { LoadError } from '../../../../model-server/repository/load-error.ts';
+import type { LocalModel, Repository } from '../../../../model-server/repository/repository.ts';
+import { ModelHost } from '../../../../model-server/serve/model-host.ts';
+import { settled, TestClock } from '../clock.ts';
+
+const signature: Signature = {
+  name: 'serving_default',
+  methodName: 'tensorflow/serving/predict',
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2], tensorName: 'x:0' }],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1], tensorName: 'y:0' }],
+};
+
+/** An engine that keeps a diary, and whose loads end when a test says so. */
+class DiaryEngine implements Engine {
+  readonly diary: string[] = [];
+  readonly died: Promise<EngineError>;
+  die!: (error: EngineError) => void;
+  loadFailure: EngineError | undefined;
+  runFailure: EngineError | undefined;
+  #gate: Promise<void> = Promise.resolve();
+
+  constructor() {
+    this.died = new Promise((resolve) => {
+      this.die = resolve;
+    });
+  }
+
+  /** Loads begun from now on wait for the returned call. */
+  hold(): () => void {
+    let open = () => {};
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    return open;
+  }
+
+  async load(id: string): Promise<LoadedModel> {
+    this.diary.push(`load ${id}`);
+    await this.#gate;
+    if (this.loadFailure) throw this.loadFailure;
+    return { id, format: 'SavedModel', signatures: new Map([[signature.name, signature]]), loadSeconds: 1 };
+  }
+
+  async run(id: string, _signature: string, inputs: NamedTensors): Promise<NamedTensors> {
+    const rows = inputs.get('x')!.shape[0]!;
+    this.diary.push(`run ${id} ${rows}`);
+    if (this.runFailure) throw this.runFailure;
+    return new Map([['y', { datatype: 'FP32', shape: [rows, 1], data: new Float32Array(rows) }]]);
+  }
+
+  async unload(id: string): Promise<void> {
+    this.diary.push(`unload ${id}`);
+  }
+
+  stats() {
+    return { busySeconds: 0, inFlight: 0, loadedModels: 0, tensorCount: 0, residentBytes: 0 };
+  }
+
+  async close(): Promise<void> {}
+}
+
+let clock: TestClock;
+let engine: DiaryEngine;
+let host: ModelHost;
+let fetches: string[];
+let fetchFailure: LoadError | undefined;
+let unchanged: () => Promise<void>;
+/** Versions at the address, and a stamp of each one's files. */
+let versions: Map<number, string>;
+let kept: string[][];
+
+const localModel = (uri: string): LocalModel => {
+  const version = Math.max(...versions.keys());
+  return {
+    directory: '/models',
+    digest: `sha256:${uri} ${version} ${versions.get(version)}`,
+    version,
+    cached: false,
+    assertUnchanged: () => unchanged(),
+  };
+};
+
+const repository: Repository = {
+  async fetch({ uri }, progress, signal) {
+    fetches.push(uri);
+    progress(`fetching ${uri}`);
+    if (fetchFailure) throw fetchFailure;
+    signal.throwIfAborted();
+    return localModel(uri);
+  },
+  async look({ uri }) {
+    const { version, digest } = localModel(uri);
+    return { version: version!, stamp: digest };
+  },
+  async keep(digests) {
+    kept.push([...digests]);
+  },
+};
+
+const assignment = (revision: string, serving: object = {}): ModelAssignment => ({
+  revision,
+  model: { uri: `pvc://models/${revision}` },
+  serving: Serving.parse(serving),
+});
+
+beforeEach(() => {
+  clock = new TestClock();
+  engine = new DiaryEngine();
+  [fetches, kept, fetchFailure] = [[], [], undefined];
+  versions = new Map([[1, 'a']]);
+  unchanged = async () => {};
+  host = new ModelHost({
+    engine,
+    repository,
+    serving: Serving.parse({}),
+    metrics: { loadSucceeded: () => {}, loadFailed: () => {} },
+    clock,
+    log: pino({ level: 'silent' }),
+  });
+});
+
+const report = () => {
+  const { load, ...part } = LoadReport.shape;
+  for (const [key, value] of Object.entries(host.report())) {
+    expect(part[key as keyof typeof part].safeParse(value).error?.message).toBeUndefined();
+  }
+  return host.report();
+};
+
+test('nothing is ready before a real inference', async () => {
+  const open = engine.hold();
+  expect(host.whyNotServing()).toBe('no model has been assigned yet');
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  expect(host.isReady).toBe(false);
+  expect(report()).toEqual({
+    state: 'Loading',
+    loading: { revision: 'aaaaaaaaaa', message: 'loading pvc://models/aaaaaaaaaa into TensorFlow' },
+  });
+  open();
+  await settled();
+  expect(host.isReady).toBe(true);
+  expect(engine.diary).toEqual(['load aaaaaaaaaa@1#1', 'run aaaaaaaaaa@1#1 1', 'run aaaaaaaaaa@1#1 32']);
+  expect(host.current?.joinable.has('serving_default')).toBe(true);
+  expect(report()).toMatchObject({
+    state: 'Serving',
+    serving: {
+      revision: 'aaaaaaaaaa',
+      version: 1,
+      format: 'SavedModel',
+      lastInferenceAt: clock.epochMilliseconds(),
+    },
+  });
+});
+
+test('the old model goes when its last request is answered', async () => {
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  const old = host.current!;
+  const [first, second] = [host.use(old), host.use(old)];
+  host.assign(assignment('bbbbbbbbbb'));
+  await settled();
+  expect(host.current?.revision).toBe('bbbbbbbbbb');
+  first();
+  expect(engine.diary).not.toContain('unload aaaaaaaaaa@1#1');
+  second();
+  expect(engine.diary).toContain('unload aaaaaaaaaa@1#1');
+  expect(kept.at(-1)).toEqual([host.current?.digest, old.digest]);
+});
+
+test('what is overtaken by a newer assignment never serves, and at most two models are in memory', async () => {
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  const open = engine.hold();
+  host.assign(assignment('bbbbbbbbbb'));
+  await settled();
+  host.assign(assignment('cccccccccc'));
+  await settled();
+  expect(engine.diary.filter((line) => line.startsWith('load'))).toHaveLength(2);
+  open();
+  await settled();
+  expect(host.current?.revision).toBe('cccccccccc');
+  expect(engine.diary.filter((line) => /load/.test(line))).toEqual([
+    'load aaaaaaaaaa@1#1',
+    'load bbbbbbbbbb@1#2',
+    'unload bbbbbbbbbb@1#2',
+    'load cccccccccc@1#3',
+    'unload aaaaaaaaaa@1#1',
+  ]);
+});
+
+test('serving settings apply without a load', async () => {
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  host.assign(assignment('aaaaaaaaaa', { queueCapacity: 7 }));
+  await settled();
+  expect(host.serving.queueCapacity).toBe(7);
+  expect(fetches).toHaveLength(1);
+});
+
+describe('a failed load', () => {
+  test('keeps the old model, says why, and is tried again', async () => {
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    fetchFailure = new LoadError('SourceUnreachable', 'it does not answer');
+    host.assign(assignment('bbbbbbbbbb'));
+    await settled();
+    expect(report()).toMatchObject({
+      state: 'Failed',
+      serving: { revision: 'aaaaaaaaaa' },
+      error: { revision: 'bbbbbbbbbb', reason: 'SourceUnreachable', message: 'it does not answer' },
+    });
+    expect(host.isReady).toBe(true);
+    fetchFailure = undefined;
+    await clock.advance(1.3);
+    expect(report()).toMatchObject({ state: 'Serving', serving: { revision: 'bbbbbbbbbb' } });
+  });
+
+  test.each<[string, () => void, string, RegExp]>([
+    [
+      'TensorFlow refuses it',
+      () => (engine.loadFailure = new EngineError('InvalidArgument', 'no graph')),
+      'ModelInvalid',
+      /no graph/,
+    ],
+    [
+      'memory is short',
+      () => (engine.loadFailure = new EngineError('Internal', 'OOM when allocating')),
+      'OutOfMemory',
+      /OOM/,
+    ],
+    [
+      'the engine is gone',
+      () => (engine.loadFailure = new EngineError('Unavailable', 'dead')),
+      'EngineFailed',
+      /dead/,
+    ],
+    [
+      'it does not answer',
+      () => (engine.runFailure = new EngineError('Internal', 'bad op')),
+      'WarmUpFailed',
+      /serving_default does not answer: bad op/,
+    ],
+  ])('when %s', async (_what, arrange, reason, message) => {
+    arrange();
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    expect(report().error).toEqual({
+      revision: 'aaaaaaaaaa',
+      reason,
+      message: expect.stringMatching(message),
+    });
+    expect(host.whyNotServing()).toMatch(message);
+    expect(engine.diary.at(-1)).toBe('unload aaaaaaaaaa@1#1');
+  });
+
+  test('of the same bytes is not repeated in the engine', async () => {
+    engine.loadFailure = new EngineError('InvalidArgument', 'no graph');
+    host.assign(assignment('aaaaaaaaaa'));
+    await clock.advance(120);
+    expect(fetches.length).toBeGreaterThan(1);
+    expect(engine.diary.filter((line) => line.startsWith('load'))).toHaveLength(1);
+  });
+
+  test('because the files were still being written is tried again soon', async () => {
+    engine.loadFailure = new EngineError('InvalidArgument', 'cut short');
+    unchanged = async () => {
+      throw new LoadError('ModelInvalid', 'the files changed', 'soon');
+    };
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    expect(report().error?.message).toBe('the files changed');
+    engine.loadFailure = undefined;
+    unchanged = async () => {};
+    await clock.advance(1.3);
+    expect(host.isReady).toBe(true);
+  });
+});
+
+describe('version directories', () => {
+  test('a new one is taken once it is settled, and one that is removed is left', async () => {
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    versions.set(2, 'half');
+    await clock.advance(5);
+    versions.set(2, 'whole');
+    await clock.advance(5);
+    expect(host.current?.version).toBe(1);
+    await clock.advance(5);
+    expect(host.current?.version).toBe(2);
+    versions.delete(2);
+    await clock.advance(10);
+    expect(host.current?.version).toBe(1);
+    expect(report().state).toBe('Serving');
+  });
+
+  test('a broken one leaves the replica serving, and is tried again when its files change', async () => {
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    engine.loadFailure = new EngineError('InvalidArgument', 'no graph');
+    versions.set(2, 'broken');
+    await clock.advance(10);
+    expect(report()).toMatchObject({
+      state: 'Serving',
+      serving: { version: 1 },
+      error: { reason: 'ModelInvalid' },
+    });
+    engine.loadFailure = undefined;
+    versions.set(2, 'repaired');
+    await clock.advance(10);
+    expect(report()).toMatchObject({ state: 'Serving', serving: { version: 2 } });
+    expect(report().error).toBeUndefined();
+  });
+
+  test('files of the served version are not loaded again', async () => {
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    versions.set(1, 'touched');
+    await clock.advance(30);
+    expect(fetches).toHaveLength(1);
+  });
+});
+
+test('a drained replica answers on but is not ready', async () => {
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  host.drain();
+  expect([host.isReady, host.isDraining, report().state]).toEqual([false, true, 'Draining']);
+  expect(host.current).toBeDefined();
+});
+
+test('a dead engine serves nothing', async () => {
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  engine.die(new EngineError('Unavailable', 'the engine crashed'));
+  await settled();
+  expect([host.isReady, host.current]).toEqual([false, undefined]);
+  expect(report()).toEqual({
+    state: 'Failed',
+    error: { revision: 'aaaaaaaaaa', reason: 'EngineFailed', message: 'the engine crashed' },
+  });
+});
