@@ -1,5 +1,6 @@
 import { exclusively } from './cache.ts';
-import { docker, dockerBuild, imageLabel } from './docker.ts';
+import { dockerBuild, imageLabel } from './docker.ts';
+import { sizeLine } from './image-size.ts';
 import { clock, say, step } from './progress.ts';
 
 const hashLabel = 'io.aicity.test.content-hash';
@@ -36,8 +37,7 @@ export async function buildImage(recipe: ImageRecipe): Promise<string> {
         ...['--file', recipe.dockerfile, ...buildArgs, recipe.context],
       ]),
     );
-    const bytes = Number(await docker(['image', 'inspect', '--format', '{{.Size}}', recipe.name]));
-    say(`image ${recipe.name}: ${Math.round(bytes / 1e6)} MB, built in ${clock(Date.now() - startedAt)}`);
+    say(`${await sizeLine(recipe.name)}; built in ${clock(Date.now() - startedAt)}`);
     return recipe.name;
   });
 }

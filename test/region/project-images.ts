@@ -18,7 +18,6 @@ import { cacheDirectory, cached, contentHash, repository } from './cache.ts';
 import { docker, hasImage } from './docker.ts';
 import { ensureEngine } from './engine.ts';
 import { type ImageContent, writeContext } from './image-context.ts';
-import { sizeLine } from './image-size.ts';
 import { buildImage } from './images.ts';
 import { nodeImage } from './node-image.ts';
 import { say } from './progress.ts';
@@ -95,7 +94,6 @@ async function buildFrom(recipe: Recipe): Promise<string> {
   try {
     await writeContext(recipe, context);
     await buildImage({ name, dockerfile, context, buildArgs: { BASE: base }, contentHash: hash });
-    say(await sizeLine(name));
   } finally {
     await rm(context, { recursive: true, force: true });
   }
