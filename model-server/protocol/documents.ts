@@ -1,0 +1,96 @@
+/** What the two protocols say about a model, besides running it. */
+import type { Datatype, Signature, TensorSpec } from './tensor.ts';
+
+/** Open Inference Protocol platforms of the model formats. */
+export const platforms = {
+  SavedModel: 'tensorflow_savedmodel',
+  TFJSGraph: 'tensorflowjs_graph',
+  TFJSLayers: 'tensorflowjs_layers',
+} as const;
+
+/** `GET /v2` */
+export function serverMetadata(version: string): object {
+  return { name: 'aicity-model-server', version, extensions: ['binary_tensor_data'] };
+}
+
+/** `GET /v2/models/{name}`. A dimension of any size is -1; a shape of any rank has no form here and is left empty. */
+export function modelMetadata(
+  model: { name: string; version: string; platform: string },
+  { inputs, outputs }: Signature,
+): object {
+  const tensor = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: shape ?? [] });
+  return {
+    name: model.name,
+    versions: [model.version],
+    platform: model.platform,
+    inputs: inputs.map(tensor),
+    outputs: outputs.map(tensor),
+  };
+}
+
+/** TensorFlow Serving's life of a version. */
+export type VersionState = 'START' | 'LOADING' | 'AVAILABLE' | 'UNLOADING' | 'END';
+
+/** `GET /v1/models/{name}`; `name` and `ready` are what KServe's V1 clients read on the same path. */
+export function modelStatus(
+  name: string,
+  versions: readonly { version: string; state: VersionState; error?: string }[],
+): object {
+  return {
+    name,
+    ready: versions.some(({ state }) => state === 'AVAILABLE'),
+    model_version_status: versions.map(({ version, state, error }) => ({
+      version,
+      state,
+      status: { error_code: error === undefined ? 'OK' : 'UNKNOWN', error_message: error ?? '' },
+    })),
+  };
+}
+
+/** `GET /v1/models/{name}/metadata` */
+export function signatureMetadata(name: string, version: string, signatures: Iterable<Signature>): object {
+  const tensors = (specs: readonly TensorSpec[]) =>
+    Object.fromEntries(specs.map((spec) => [spec.name, tensorInfo(spec)]));
+  const definitions = [...signatures].map((signature) => [
+    signature.name,
+    {
+      inputs: tensors(signature.inputs),
+      outputs: tensors(signature.outputs),
+      method_name: signature.methodName,
+    },
+  ]);
+  return {
+    model_spec: { name, signature_name: '', version },
+    metadata: { signature_def: { signature_def: Object.fromEntries(definitions) } },
+  };
+}
+
+/** Sizes are strings, as protobuf's JSON writes 64-bit numbers. */
+function tensorInfo({ datatype, shape, tensorName }: TensorSpec): object {
+  return {
+    dtype: tensorflowNames[datatype],
+    tensor_shape: {
+      dim: (shape ?? []).map((size) => ({ size: String(size), name: '' })),
+      unknown_rank: shape === null,
+    },
+    name: tensorName,
+  };
+}
+
+/** Names in tensorflow/core/framework/types.proto. */
+export const tensorflowNames: Readonly<Record<Datatype, string>> = {
+  BOOL: 'DT_BOOL',
+  UINT8: 'DT_UINT8',
+  UINT16: 'DT_UINT16',
+  UINT32: 'DT_UINT32',
+  UINT64: 'DT_UINT64',
+  INT8: 'DT_INT8',
+  INT16: 'DT_INT16',
+  INT32: 'DT_INT32',
+  INT64: 'DT_INT64',
+  FP16: 'DT_HALF',
+  BF16: 'DT_BFLOAT16',
+  FP32: 'DT_FLOAT',
+  FP64: 'DT_DOUBLE',
+  BYTES: 'DT_STRING',
+};
