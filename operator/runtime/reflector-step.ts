@@ -7,74 +7,16 @@
  *             ▼                       │  └─────────┘
  *           paging ────last page──────┘       any failure ─► waiting ─► where it can go on
  */
-import { KubeError } from '../kube/errors.ts';
-import type { KubeObject, WatchEvent } from '../kube/objects.ts';
+import type { KubeError } from '../kube/errors.ts';
 import { type BackoffPolicy, backoffCeilingSeconds } from './backoff.ts';
-
-/** How the next full list is read: as a stream of events, in pages, or (pages expired) all at once. */
-export type ListMethod = 'stream' | 'pages' | 'onePage';
-
-interface Memory {
-  /** Failures since the last connection that lasted. */
-  readonly failures: number;
-  readonly listBy: ListMethod;
-  /** False once the server has said that it cannot stream a list. */
-  readonly canStream: boolean;
-}
-
-export type ReflectorState = Memory &
-  (
-    | { readonly at: 'idle' }
-    | { readonly at: 'paging' }
-    | { readonly at: 'streaming' }
-    | { readonly at: 'watching'; readonly resourceVersion: string }
-    /** `resourceVersion` says where the watch can go on; without it everything is listed again. */
-    | { readonly at: 'waiting'; readonly resourceVersion?: string | undefined }
-    | { readonly at: 'stopped' }
-  );
-
-export type SuccessEvent = Exclude<WatchEvent<KubeObject>, { type: 'ERROR' }>;
-
-export type ReflectorInput =
-  | { readonly type: 'start' }
-  | {
-      readonly type: 'page';
-      readonly items: readonly KubeObject[];
-      readonly continue?: string | undefined;
-      readonly resourceVersion?: string | undefined;
-    }
-  | { readonly type: 'event'; readonly event: SuccessEvent }
-  /** The server ended the watch in good order. */
-  | { readonly type: 'ended'; readonly openSeconds: number }
-  | { readonly type: 'failed'; readonly error: KubeError; readonly openSeconds: number }
-  | { readonly type: 'elapsed' }
-  | { readonly type: 'stop' };
-
-/** A change of the local copy. What is staged shows only with `commit`, all at once. */
-export type StoreCommand =
-  | { readonly do: 'begin' }
-  | { readonly do: 'stage'; readonly objects: readonly KubeObject[] }
-  | { readonly do: 'unstage'; readonly object: KubeObject }
-  | { readonly do: 'commit' }
-  | { readonly do: 'set'; readonly object: KubeObject }
-  | { readonly do: 'remove'; readonly object: KubeObject };
-
-/** What to be busy with next; the present connection ends. */
-export type Activity =
-  | { readonly do: 'page'; readonly limit: number; readonly continue?: string | undefined }
-  | { readonly do: 'watch'; readonly resourceVersion?: string; readonly sendInitialEvents: boolean }
-  /** Wait for a random part of `ceilingSeconds`, but not less than `leastSeconds`. */
-  | { readonly do: 'wait'; readonly ceilingSeconds: number; readonly leastSeconds: number }
-  | { readonly do: 'stop' };
-
-export interface ReflectorStep {
-  readonly state: ReflectorState;
-  readonly store: readonly StoreCommand[];
-  /** Absent: go on with what we are doing. */
-  readonly next?: Activity;
-  /** Why the connection was not simply carried on, for the metrics. */
-  readonly restart?: string;
-}
+import type {
+  Memory,
+  ReflectorInput,
+  ReflectorState,
+  ReflectorStep,
+  StoreCommand,
+} from './reflector-state.ts';
+import { badResponse, initialEventsEnd, type SuccessEvent, silence, unreadable } from './watch-events.ts';
 
 /** client-go's reflector waits 0.8 s at first and 30 s at most. */
 export const reflectorBackoff: BackoffPolicy = { baseSeconds: 0.8, maxSeconds: 30 };
@@ -86,13 +28,6 @@ const lastingSeconds = 10;
 const shortestWatchSeconds = 1;
 /** After so many refusals to go on from a version, that version is given up. */
 const mostResumes = 5;
-
-export const initialState: ReflectorState = { at: 'idle', failures: 0, listBy: 'stream', canStream: true };
-
-/** The annotation of the bookmark that closes a streamed list. */
-export const initialEventsEnd = 'k8s.io/initial-events-end';
-const silence = 'Silence';
-const unreadable = 'BadResponse';
 
 export function step(state: ReflectorState, input: ReflectorInput): ReflectorStep {
   if (state.at === 'stopped') return stay(state);
@@ -298,13 +233,3 @@ const counted = (from: Memory, openSeconds: number): Memory => {
   const before = calmed(from, openSeconds);
   return { ...before, failures: before.failures + 1 };
 };
-
-export function badResponse(message: string): KubeError {
-  return new KubeError({ kind: 'retry', status: 0, reason: unreadable, message });
-}
-
-/** The connection looks open, but nothing has come for longer than the server ever keeps silent. */
-export function silentError(seconds: number): KubeError {
-  const message = `nothing was heard from the API server for ${seconds} s`;
-  return new KubeError({ kind: 'retry', status: 0, reason: silence, message });
-}

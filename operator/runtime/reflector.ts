@@ -4,24 +4,29 @@
  */
 import type { Logger } from 'pino';
 import type { KubeClient, Selection } from '../kube/client.ts';
-import { errorFromStatus, isKubeError, type KubeError } from '../kube/errors.ts';
-import type { KubeObject, WatchEvent } from '../kube/objects.ts';
+import type { KubeObject } from '../kube/objects.ts';
 import type { Resource } from '../kube/resources.ts';
 import type { Clock } from './clock.ts';
 import { keyOf, keyString } from './key.ts';
 import { noMetrics, type RuntimeMetrics, type Watched } from './metrics.ts';
 import {
   type Activity,
-  badResponse,
-  initialEventsEnd,
   initialState,
   type ReflectorInput,
   type ReflectorState,
   type StoreCommand,
-  silentError,
-  step,
-} from './reflector-step.ts';
+} from './reflector-state.ts';
+import { step } from './reflector-step.ts';
+import { SilenceGuard } from './silence-guard.ts';
 import type { Store } from './store.ts';
+import {
+  asKubeError,
+  badResponse,
+  believed,
+  isNamed,
+  isPeriodicBookmark,
+  silentError,
+} from './watch-events.ts';
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -105,22 +110,21 @@ export class Reflector<T extends KubeObject> {
     this.#metrics.reflectorStarted(this.watched, this);
     let activity = this.#feed({ type: 'start' });
     while (activity && activity.do !== 'stop') {
-      const input = signal.aborted ? undefined : await this.#perform(activity, signal);
-      activity = this.#feed(signal.aborted || !input ? { type: 'stop' } : input) ?? activity;
+      const input: ReflectorInput = await this.#perform(activity, signal);
+      activity = this.#feed(signal.aborted ? { type: 'stop' } : input) ?? activity;
     }
   }
 
   /** Moves the state machine and carries out what it says about the store. */
   #feed(input: ReflectorInput): Activity | undefined {
-    const before = this.#state;
-    const { state, store, next, restart } = step(before, input);
+    const { state, store, next, restart } = step(this.#state, input);
     this.#state = state;
     this.#movedAtSeconds = this.#clock.monotonicSeconds();
     for (const command of store) this.#carryOut(command);
     if (restart !== undefined) {
       this.#metrics.watchRestarted(this.watched, restart);
-      const err = input.type === 'failed' ? input.error : undefined;
-      this.#log.info({ reason: restart, failures: state.failures, next, err }, 'watch restarts');
+      const said = input.type === 'failed' ? input.error.message : undefined;
+      this.#log.info({ reason: restart, failures: state.failures, next, said }, 'watch restarts');
     }
     return next;
   }
@@ -161,10 +165,10 @@ export class Reflector<T extends KubeObject> {
     { resourceVersion, sendInitialEvents }: Activity & { do: 'watch' },
     signal: AbortSignal,
   ): Promise<ReflectorInput> {
-    const { client, resource, selection } = this.#options;
+    const { client, resource, selection, silenceSeconds = 150 } = this.#options;
     const span = longestWatchSeconds - shortestWatchSeconds;
     const timeoutSeconds = Math.round(shortestWatchSeconds + span * this.#random());
-    const guard = this.#guardSilence(timeoutSeconds + graceSeconds, signal);
+    const guard = new SilenceGuard(this.#clock, timeoutSeconds + graceSeconds, signal);
     let openedAtSeconds: number | undefined;
     const openSeconds = () => {
       const now = this.#clock.monotonicSeconds();
@@ -182,64 +186,23 @@ export class Reflector<T extends KubeObject> {
           this.#connected = true;
         },
       });
-      for await (const event of events) {
-        guard.heard(event);
-        const input = inputOf(event, openSeconds());
-        if (input.type === 'failed') return input;
-        this.#feed(input);
+      for await (const received of events) {
+        guard.heard();
+        const event = believed(received);
+        if (isPeriodicBookmark(event)) guard.tighten(silenceSeconds);
+        this.#feed({ type: 'event', event });
       }
       return { type: 'ended', openSeconds: openSeconds() };
     } catch (error) {
-      const failure = guard.silent ? silentError(guard.limitSeconds) : asKubeError(error);
+      const failure = guard.isSilent ? silentError(guard.limitSeconds) : asKubeError(error);
       return { type: 'failed', error: failure, openSeconds: openSeconds() };
     } finally {
       guard.clear();
-      if (this.#connected)
-        this.#heardAtSeconds = guard.silent ? guard.heardAtSeconds : this.#clock.monotonicSeconds();
+      if (this.#connected) {
+        this.#heardAtSeconds = guard.isSilent ? guard.heardAtSeconds : this.#clock.monotonicSeconds();
+      }
       this.#connected = false;
     }
-  }
-
-  /**
-   * Cuts a connection on which nothing comes any more: the API server may hang, or a firewall may have forgotten
-   * us, and neither closes the socket.
-   */
-  #guardSilence(firstLimitSeconds: number, signal: AbortSignal) {
-    const { silenceSeconds = 150 } = this.#options;
-    const clock = this.#clock;
-    const controller = new AbortController();
-    const abort = () => controller.abort();
-    signal.addEventListener('abort', abort);
-    const guard = {
-      signal: controller.signal,
-      limitSeconds: firstLimitSeconds,
-      heardAtSeconds: clock.monotonicSeconds(),
-      silent: false,
-      heard(event: WatchEvent<KubeObject>) {
-        guard.heardAtSeconds = clock.monotonicSeconds();
-        if (!isPeriodicBookmark(event) || guard.limitSeconds === silenceSeconds) return;
-        guard.limitSeconds = silenceSeconds;
-        cancel();
-        check();
-      },
-      clear() {
-        cancel();
-        signal.removeEventListener('abort', abort);
-        abort();
-      },
-    };
-    let cancel = () => {};
-    const check = () => {
-      const leftSeconds = guard.heardAtSeconds + guard.limitSeconds - clock.monotonicSeconds();
-      if (leftSeconds > 0) {
-        cancel = clock.after(leftSeconds, check);
-        return;
-      }
-      guard.silent = true;
-      abort();
-    };
-    check();
-    return guard;
   }
 
   #carryOut(command: StoreCommand): void {
@@ -279,48 +242,4 @@ export class Reflector<T extends KubeObject> {
       return slim as T;
     }
   }
-}
-
-/** An `ERROR` event ends a watch just like a refusal to open it. */
-function inputOf(event: WatchEvent<KubeObject>, openSeconds: number): ReflectorInput {
-  switch (event.type) {
-    case 'ADDED':
-    case 'MODIFIED':
-    case 'DELETED':
-      if (!isNamed(event.object)) {
-        return { type: 'failed', error: badResponse(`a ${event.type} event has no name`), openSeconds };
-      }
-      return { type: 'event', event };
-    case 'BOOKMARK':
-      if (!event.object?.metadata) {
-        return { type: 'failed', error: badResponse('a bookmark has no metadata'), openSeconds };
-      }
-      return { type: 'event', event };
-    case 'ERROR': {
-      const { code = 500 } = event.object;
-      return { type: 'failed', error: errorFromStatus(code, event.object, 'watch'), openSeconds };
-    }
-    default: {
-      const { type } = event as { type: unknown };
-      return {
-        type: 'failed',
-        error: badResponse(`unknown watch event type ${JSON.stringify(type)}`),
-        openSeconds,
-      };
-    }
-  }
-}
-
-/** The bookmark at the end of a list comes once, and says nothing about whether more will. */
-function isPeriodicBookmark(event: WatchEvent<KubeObject>): boolean {
-  return event.type === 'BOOKMARK' && event.object?.metadata?.annotations?.[initialEventsEnd] === undefined;
-}
-
-function isNamed(object: KubeObject | undefined): boolean {
-  return typeof object?.metadata?.name === 'string';
-}
-
-/** The client throws nothing else; but whatever it is, it must not end the reflector. */
-function asKubeError(error: unknown): KubeError {
-  return isKubeError(error) ? error : badResponse(`unexpected: ${error}`);
 }

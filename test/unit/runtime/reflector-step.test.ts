@@ -3,15 +3,13 @@ import fc from 'fast-check';
 import { KubeError } from '../../../operator/kube/errors.ts';
 import type { KubeObject } from '../../../operator/kube/objects.ts';
 import {
-  badResponse,
   initialState,
   type ReflectorInput,
   type ReflectorState,
   type ReflectorStep,
-  type SuccessEvent,
-  silentError,
-  step,
-} from '../../../operator/runtime/reflector-step.ts';
+} from '../../../operator/runtime/reflector-state.ts';
+import { step } from '../../../operator/runtime/reflector-step.ts';
+import { badResponse, type SuccessEvent, silentError } from '../../../operator/runtime/watch-events.ts';
 
 const object = (name: string, resourceVersion: string): KubeObject => ({
   metadata: { name, resourceVersion },
