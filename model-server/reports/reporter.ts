@@ -22,6 +22,8 @@ export interface ReporterOptions {
 }
 
 const LONGEST_PAUSE_SECONDS = 15;
+/** Changes come in bursts, and the operator limits how often one pod may report. */
+const HURRY_SECONDS = 0.3;
 /** Replicas that were started together must not report together: ± this share of the pause. */
 const JITTER = 0.1;
 
@@ -29,6 +31,8 @@ export class Reporter {
   readonly #options: ReporterOptions;
   readonly #stop = new AbortController();
   #wake = new AbortController();
+  /** A change waits to be reported. */
+  #hurries = false;
   #sequence = 0;
   #failures = 0;
   #lastComplaint: string | undefined;
@@ -44,7 +48,9 @@ export class Reporter {
 
   /** Reports soon, because something changed that the operator waits for. */
   hurry(): void {
-    if (this.#failures === 0) this.#wake.abort();
+    if (this.#hurries || this.#failures > 0) return;
+    this.#hurries = true;
+    this.#options.clock.after(HURRY_SECONDS, () => this.#wake.abort());
   }
 
   /** Ends after a last report, which says how the replica ends, or after `seconds`. */
@@ -59,10 +65,11 @@ export class Reporter {
   async #run(): Promise<void> {
     const { clock, random = Math.random } = this.#options;
     while (!this.#stop.signal.aborted) {
+      if (this.#wake.signal.aborted) this.#wake = new AbortController();
+      this.#hurries = false;
       const reply = await this.#reportOnce(this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const seconds = pauseSeconds(reply?.intervalSeconds ?? REPORT_INTERVAL_SECONDS, this.#failures);
-      this.#wake = new AbortController();
       await sleep(clock, seconds * (1 + JITTER * (2 * random() - 1)), this.#wake.signal);
     }
   }

@@ -68,6 +68,7 @@ export class ModelHost {
   #serving: Serving;
   #current: HostedModel | undefined;
   #cancelRetry = () => {};
+  #changed = () => {};
   #lastLoad: Promise<void> = Promise.resolve();
   /** Version and files at the last look, and at the last try to load them. */
   #seen: string | undefined;
@@ -108,6 +109,11 @@ export class ModelHost {
   /** From now on not ready; no model is loaded any more. */
   drain(): void {
     this.#dispatch({ kind: 'DrainRequested' });
+  }
+
+  /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
+  onChange(listener: () => void): void {
+    this.#changed = listener;
   }
 
   /** Keeps a model in memory while a request uses it. @returns the call that ends that. */
@@ -162,6 +168,8 @@ export class ModelHost {
     this.#state = next;
     if (next.engineFailure !== undefined) this.#current = undefined;
     for (const effect of effects) this.#perform(effect);
+    // Progress is told with the next report; the rest is what somebody waits for.
+    if (event.kind !== 'Progressed') this.#changed();
   }
 
   #perform(effect: Effect): void {

@@ -1,0 +1,139 @@
+/**
+ * The model server's process: reads its configuration, starts the parts, and ends them in order.
+ *
+ * Exit codes: 0 after a drain that answered everything; 1 when requests were lost, the engine died or the process
+ * failed; 2 for a wrong configuration. A dead engine does not come back in this process, since TensorFlow's state in
+ * it is unknown: what is in flight is answered 503, the operator is told, and Kubernetes starts a fresh container.
+ */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { type Logger, pino } from 'pino';
+import type { LoadReport } from '../crds/load-report.ts';
+import { ModelAssignment } from '../crds/pod-contract.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { sleep, systemClock } from './clock.ts';
+import { type Config, ConfigError, HELP, readConfig } from './config.ts';
+import { startEngine } from './engine/host.ts';
+import { OperatorClient } from './reports/operator-client.ts';
+import { Reporter } from './reports/reporter.ts';
+import { openRepository } from './repository/repository.ts';
+import { drain } from './serve/drain.ts';
+import { createModelServer, type ModelServer } from './serve/model-server.ts';
+
+const clock = systemClock;
+/** For answers that are on their way when the engine has died. */
+const LAST_ANSWERS_SECONDS = 1;
+const LAST_REPORT_SECONDS = 2;
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  const log = pino({ level: config.logLevel, base: { model: config.name } });
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'uncaught exception');
+    process.exit(1);
+  });
+  const engine = startEngine();
+  const server = createModelServer({
+    ...{ name: config.name, serverVersion: packageJson.version, engine, limits: config, clock, log },
+    repository: await openRepository({ ...config, clock }),
+  });
+  await listen(server, config, log);
+  const assignment = config.assignment ?? (await readAssignment(config.assignmentFile, log));
+  if (assignment) server.host.assign(assignment);
+  const reporter = config.operator ? startReporter(config.operator, config.name, server, log) : undefined;
+
+  void engine.died.then(async (error) => {
+    log.fatal({ error: error.message }, 'the engine died');
+    await Promise.all([reporter?.stop(LAST_REPORT_SECONDS), sleep(clock, LAST_ANSWERS_SECONDS)]);
+    process.exit(1);
+  });
+
+  const hurry = await firstSignal(log);
+  server.host.drain();
+  reporter?.hurry();
+  const { drainLagSeconds: lagSeconds, drainLimitSeconds: limitSeconds } = config;
+  const clean = await drain({ server: server.http, clock, log, lagSeconds, limitSeconds, hurry });
+  await reporter?.stop(LAST_REPORT_SECONDS);
+  log.info({ clean }, 'drained');
+  process.exit(clean ? 0 : 1);
+}
+
+function configOrExit(): Config {
+  try {
+    const config = readConfig(process.argv.slice(2), process.env);
+    if (config !== 'help') return config;
+    process.stdout.write(HELP);
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+async function listen({ http }: ModelServer, { host, port }: Config, log: Logger): Promise<void> {
+  http.listen(port, host);
+  await once(http, 'listening');
+  log.info({ host, port: (http.address() as AddressInfo).port }, 'listening');
+}
+
+/** The file may be missing or unreadable without harm: the operator's first reply says what to serve, too. */
+async function readAssignment(file: string | undefined, log: Logger): Promise<ModelAssignment | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    const parsed = ModelAssignment.safeParse(JSON.parse(await readFile(file, 'utf8')));
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    log.error({ file, field: issue?.path.join('.'), problem: issue?.message }, 'assignment not understood');
+  } catch (error) {
+    log.error({ file, error: (error as Error).message }, 'assignment not readable');
+  }
+  return undefined;
+}
+
+function startReporter(
+  operator: NonNullable<Config['operator']>,
+  service: string,
+  { host, metrics, load }: ModelServer,
+  log: Logger,
+): Reporter {
+  const client = new OperatorClient(operator);
+  const startedAt = clock.epochMilliseconds();
+  const reporter = new Reporter({
+    report: (sequence): LoadReport => ({
+      ...{ pod: operator.pod, service, sequence, startedAt },
+      ...host.report(),
+      load: load(),
+    }),
+    send: (report, signal) => client.send(report, signal),
+    assign: (assignment) => host.assign(assignment),
+    reported: (result) => metrics.reported(result),
+    clock,
+    log,
+  });
+  host.onChange(() => reporter.hurry());
+  reporter.start();
+  return reporter;
+}
+
+/** The first request to end, with a signal that a second one aborts. */
+async function firstSignal(log: Logger): Promise<AbortSignal> {
+  const hurry = new AbortController();
+  await new Promise<void>((resolve) => {
+    let count = 0;
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(name, () => {
+        log.info({ signal: name }, count++ === 0 ? 'asked to end' : 'asked to end at once');
+        if (count === 1) resolve();
+        else hurry.abort();
+      });
+    }
+  });
+  return hurry.signal;
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,65 @@
+/** `GET /`: what is served, and a request to try it with. */
+import { formatShape, type Signature, type TensorSpec } from '../protocol/tensor.ts';
+import type { ModelHost } from './model-host.ts';
+
+const DOCUMENTS = {
+  status: '/v1/models/{model}',
+  predict: '/v1/models/{model}:predict',
+  metadata: '/v2/models/{model}',
+  infer: '/v2/models/{model}/infer',
+  ready: '/v2/health/ready',
+  metrics: '/metrics',
+};
+/** Examples with more numbers than this are of no use to a reader. */
+const MOST_NUMBERS = 64;
+
+/** @param address host and port as the client wrote them. */
+export function homePage(
+  name: string,
+  host: Pick<ModelHost, 'current' | 'isReady' | 'whyNotServing'>,
+  address = 'localhost',
+): object {
+  const paths = Object.fromEntries(
+    Object.entries(DOCUMENTS).map(([what, path]) => [what, path.replace('{model}', name)]),
+  );
+  const model = host.current;
+  if (!model) return { model: name, ready: false, why: host.whyNotServing(), paths };
+  const signatures = [...model.loaded.signatures.values()];
+  return {
+    model: name,
+    ready: host.isReady,
+    version: model.version ?? 1,
+    format: model.format,
+    digest: model.digest,
+    signatures: signatures.map((signature) => ({
+      name: signature.name,
+      inputs: Object.fromEntries(signature.inputs.map(described)),
+      outputs: Object.fromEntries(signature.outputs.map(described)),
+      try: tryIt(name, signature, address),
+    })),
+    paths,
+  };
+}
+
+const described = ({ name, datatype, shape }: TensorSpec) => [name, `${datatype} ${formatShape(shape)}`];
+
+/** A line for a shell, with zeros in the right shape; undefined when it would fill pages. */
+function tryIt(name: string, { name: signature, inputs }: Signature, address: string): string | undefined {
+  const numbers = inputs.reduce(
+    (sum, { shape }) => sum + (shape ?? []).reduce((n, size) => n * Math.abs(size), 1),
+    0,
+  );
+  if (numbers > MOST_NUMBERS) return undefined;
+  const row = Object.fromEntries(inputs.map((spec) => [spec.name, zeros(spec, (spec.shape ?? []).slice(1))]));
+  const [only] = inputs;
+  const instance = inputs.length === 1 && only ? row[only.name] : row;
+  const body = JSON.stringify({ signature_name: signature, instances: [instance] });
+  const safeAddress = /^[\w.:[\]-]+$/.test(address) ? address : 'localhost';
+  return `curl http://${safeAddress}/v1/models/${encodeURIComponent(name)}:predict -d '${body.replaceAll("'", "'\\''")}'`;
+}
+
+function zeros(spec: TensorSpec, shape: readonly number[]): unknown {
+  const [size, ...inner] = shape;
+  if (size !== undefined) return Array.from({ length: Math.abs(size) }, () => zeros(spec, inner));
+  return spec.datatype === 'BYTES' ? '' : spec.datatype === 'BOOL' ? false : 0;
+}
