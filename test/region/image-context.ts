@@ -1,15 +1,16 @@
 /** Lays out the files that a Dockerfile of the project copies into its image. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { tfjsPackage } from '../../model-server/native/addons.ts';
 import type { NativeBuild } from '../../model-server/native/build.ts';
 import type { Bundle } from './bundle.ts';
+import { installedLibrary } from './node-image.ts';
 
 export interface ImageContent {
   /** Becomes `app/`. */
   readonly bundle: Bundle;
-  /** Becomes `tensorflow/`: what the npm package tfjs-node is at run time. */
+  /** Becomes `tensorflow/`: what the npm package tfjs-node is at run time; and `nvidia/` for the GPU. */
   readonly native?: NativeBuild;
   /** Becomes `models/`: path below it → content. */
   readonly models?: Bundle;
@@ -20,7 +21,11 @@ export async function writeContext({ bundle, native, models }: ImageContent, fol
   await makeFolder(folder);
   await makeFolder(join(folder, 'app'));
   for (const [name, content] of bundle) await writeReadable(join(folder, 'app', name), content);
-  if (native) await writePackage(native, join(folder, 'tensorflow'));
+  if (native) {
+    await writePackage(native, join(folder, 'tensorflow'));
+    const nvidia = join(native.deps, 'nvidia');
+    if (existsSync(nvidia)) await writeNvidia(nvidia, join(folder, 'nvidia'));
+  }
   for (const [path, content] of models ?? []) {
     const file = join(folder, 'models', path);
     await makeFolder(dirname(file));
@@ -34,7 +39,17 @@ async function writePackage(native: NativeBuild, folder: string): Promise<void> 
   await makeFolder(folder);
   await writeReadable(join(folder, 'package.json'), JSON.stringify({ name, version, license }));
   await linkTree(native.lib, join(folder, 'lib'));
-  await linkTree(native.deps, join(folder, 'deps'), new Set(['include']));
+  await linkTree(native.deps, join(folder, 'deps'), new Set(['include', 'nvidia']));
+}
+
+/** cuDNN needs zlib, which base images without a distribution lack. */
+async function writeNvidia(libraries: string, folder: string): Promise<void> {
+  await linkTree(libraries, folder);
+  const zlib = await installedLibrary('libz.so.1');
+  if (!zlib) throw new Error('libz.so.1 is not on this machine; on Debian: apt-get install zlib1g');
+  await makeFolder(join(folder, 'zlib'));
+  await makeFolder(join(folder, 'zlib', 'lib'));
+  await copyFile(zlib, join(folder, 'zlib', 'lib', 'libz.so.1'));
 }
 
 /** The same files under another path, without copying half a gigabyte where the file system allows it. */

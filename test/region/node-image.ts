@@ -15,6 +15,7 @@ const librariesOfAddons = [
   'librt.so.1',
   'libdl.so.2',
   'libpthread.so.0',
+  'libutil.so.1',
 ];
 const certificateBundles = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
@@ -66,15 +67,8 @@ async function runtimeFiles(): Promise<Map<string, string>> {
   const files = new Map([['/usr/bin/node', process.execPath]]);
   const shared = await run('ldd', [process.execPath]);
   for (const [path] of shared.matchAll(/\/\S+/g)) files.set(path, realpathSync(path));
-  const known = await run('sh', ['-c', 'PATH=$PATH:/sbin:/usr/sbin ldconfig -p']);
   for (const library of librariesOfAddons) {
-    const path = known
-      .split('\n')
-      .find(
-        (line) =>
-          line.trim().startsWith(`${library} `) && line.includes('x86-64') === (process.arch === 'x64'),
-      )
-      ?.split('=> ')[1];
+    const path = await installedLibrary(library);
     if (path) files.set(path, realpathSync(path));
   }
   const bundle = certificateBundles.find((path) => existsSync(path));
@@ -83,6 +77,17 @@ async function runtimeFiles(): Promise<Map<string, string>> {
       `No certificate authorities found on this machine at ${certificateBundles.join(' or ')}.`,
     );
   return files.set('/etc/ssl/certs/ca-certificates.crt', realpathSync(bundle));
+}
+
+/** Where the loader of this machine finds a shared library; undefined when it does not. */
+export async function installedLibrary(name: string): Promise<string | undefined> {
+  const known = await run('sh', ['-c', 'PATH=$PATH:/sbin:/usr/sbin ldconfig -p']);
+  const line = known
+    .split('\n')
+    .find(
+      (entry) => entry.trim().startsWith(`${name} `) && entry.includes('x86-64') === (process.arch === 'x64'),
+    );
+  return line?.split('=> ')[1];
 }
 
 async function writeArchive(archive: string, files: Map<string, string>): Promise<void> {

@@ -62,7 +62,7 @@ async function modelServerRecipe(gpu: boolean): Promise<Recipe> {
   const target = { arch: process.arch, gpu };
   return {
     repository: gpu ? 'aicity/model-server-gpu' : 'aicity/model-server',
-    dockerfile: 'model-server/Dockerfile',
+    dockerfile: gpu ? 'model-server/Dockerfile.gpu' : 'model-server/Dockerfile',
     bundle: await bundleModelServer(),
     native: await buildNative(target, cacheDirectory, (line) => say(`TensorFlow: ${line}`)),
   };
