@@ -70,7 +70,8 @@ export function shapeMismatch(spec: TensorSpec, shape: readonly number[]): strin
   for (let axis = 0; axis < shape.length; axis++) {
     const size = shape[axis] as number;
     const declared = spec.shape?.[axis] ?? -1;
-    if (!Number.isSafeInteger(size) || size < 0) return `shape ${formatShape(shape)} found, sizes are whole numbers`;
+    if (!Number.isSafeInteger(size) || size < 0)
+      return `shape ${formatShape(shape)} found, sizes are whole numbers`;
     if (declared >= 0 && declared !== size) return expected;
     if (declared < 0 && size === 0) return `shape ${formatShape(shape)} found, which has no elements`;
   }
@@ -79,7 +80,11 @@ export function shapeMismatch(spec: TensorSpec, shape: readonly number[]): strin
 }
 
 function wrongNames(signature: Signature, inputs: NamedTensors): EngineError {
-  const list = (names: Iterable<string>) => [...names].slice(0, 20).map((name) => quoted(name)).join(', ');
+  const list = (names: Iterable<string>) =>
+    [...names]
+      .slice(0, 20)
+      .map((name) => quoted(name))
+      .join(', ');
   return invalid(
     `inputs: ${list(inputs.keys()) || 'none'} found, ${list(signature.inputs.map(({ name }) => name)) || 'none'} expected`,
   );

@@ -13,7 +13,9 @@ export const tfjsFile = 'model.json';
 export function detectFormat(files: readonly string[], modelJson: string | undefined): ModelFormat {
   const hasSavedModel = files.includes(savedModelFile);
   if (hasSavedModel && modelJson !== undefined) {
-    throw unknown(`both ${savedModelFile} and ${tfjsFile} are there: say which is meant with spec.model.format`);
+    throw unknown(
+      `both ${savedModelFile} and ${tfjsFile} are there: say which is meant with spec.model.format`,
+    );
   }
   if (hasSavedModel) return 'SavedModel';
   if (modelJson !== undefined) return tfjsFormat(modelJson);

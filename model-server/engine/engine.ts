@@ -23,9 +23,9 @@ export interface LoadedModel {
 
 /** A momentary view; cheap, synchronous, and true even while a run is in progress. */
 export interface EngineStats {
-  /** Seconds that runs and loads have occupied TensorFlow since the start, the current one included. */
+  /** Seconds in which at least one run was going on since the start, the current one included. Loads do not count. */
   readonly busySeconds: number;
-  /** Runs and loads handed over and not yet answered, the current one included. */
+  /** Runs handed over and not yet answered. */
   readonly inFlight: number;
   readonly loadedModels: number;
   /** Tensors that TensorFlow.js holds: the weights of the loaded TensorFlow.js models. Growth under load is a leak. */
@@ -66,12 +66,13 @@ export interface Engine {
   load(id: string, directory: string, format?: ModelFormat): Promise<LoadedModel>;
 
   /**
-   * Runs one signature. Inputs are checked here against the signature, whoever calls: shapes and datatypes that
-   * do not fit never reach native code. Runs are executed one after the other in the order of the calls; any
-   * size of a variable dimension is taken, so a caller may join requests along dimension 0.
+   * Runs one signature. Inputs are checked here against the signature (`checkInputs`), whoever calls: shapes and
+   * datatypes that do not fit never reach native code. Any size of a variable dimension is taken, so a caller may
+   * join requests along dimension 0. Runs of a SavedModel go on side by side, runs of a TensorFlow.js model one
+   * after the other; a caller who wants neither waits for one before starting the next.
    *
-   * The input buffers are given away: their arrays are detached when they cover a whole ArrayBuffer, so that no
-   * byte is copied on the way to the worker. Do not use them after the call.
+   * The input buffers are given away: large ones are moved to the model's thread instead of copied, which empties
+   * the caller's array. Neither change nor use them after the call, also not when it has failed.
    *
    * @returns every output of the signature, in the signature's order, each in a buffer of its own.
    * @throws EngineError
@@ -84,13 +85,13 @@ export interface Engine {
   stats(): EngineStats;
 
   /**
-   * Settles when the engine has died by itself: its thread crashed or ran out of memory. From then on, and for
-   * everything in flight, calls reject with `Unavailable`. A dead engine does not come back, since TensorFlow's
+   * Settles when the engine has died by itself: a model's thread crashed or ran out of memory. What was in flight
+   * there and every later call reject with `Unavailable`. A dead engine does not come back, since TensorFlow's
    * state in the process is unknown: report not-ready and exit, so that Kubernetes starts a fresh process.
    * Never settles after `close`. A CHECK failure inside TensorFlow aborts the whole process and is not seen here.
    */
   readonly died: Promise<EngineError>;
 
-  /** Waits for what is in flight, frees all models and ends the thread. Calls from then on are `Unavailable`. */
+  /** Waits for what is in flight, frees all models and ends their threads. Calls from then on are `Unavailable`. */
   close(): Promise<void>;
 }

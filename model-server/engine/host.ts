@@ -1,125 +1,139 @@
-/** The engine: one door to the two ways of running models, in the order of the calls and never unchecked. */
-import { performance } from 'node:perf_hooks';
+/**
+ * The engine: knows the loaded models, checks what goes into them, and keeps count. SavedModels run as sessions on
+ * libuv's thread pool, TensorFlow.js models each on a thread of its own; the event loop only hands over and collects.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { quoted } from '../protocol/errors.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
-import { findMismatch } from './check.ts';
-import { detectFormat } from './detect.ts';
+import { BusyTime } from './busy-time.ts';
+import { checkInputs } from './check.ts';
+import { detectFormat, tfjsFile } from './detect.ts';
 import { type Engine, EngineError, type EngineStats, type LoadedModel, type ModelFormat } from './engine.ts';
-import type { ModelRunner } from './runner.ts';
-import { SavedModels } from './saved-models.ts';
-import { sessionAddon } from './session-addon.ts';
-import { TfjsModels } from './tfjs-models.ts';
-import { Turnstile } from './turnstile.ts';
+import type { RunningModel } from './model.ts';
+import { loadSavedModel } from './session.ts';
+import { loadTfjs } from './tfjs-model.ts';
 
-/** Starts nothing yet: TensorFlow is loaded with the first model. */
-export function startEngine(): Engine {
-  return new Host();
+export interface EngineOptions {
+  /** The program of a TensorFlow.js model's thread; another one only to see what happens when it fails. */
+  readonly tfjsThread?: URL;
 }
 
-interface Hosted {
-  readonly model: LoadedModel;
-  readonly runner: ModelRunner;
+/** Gives an engine without models. TensorFlow's library is read when the first model is loaded. */
+export function startEngine(options: EngineOptions = {}): Engine {
+  return new TensorflowEngine(options);
 }
 
-class Host implements Engine {
+const seconds = () => performance.now() / 1000;
+
+class TensorflowEngine implements Engine {
   readonly died: Promise<EngineError>;
-  readonly #turnstile = new Turnstile(() => performance.now());
-  readonly #models = new Map<string, Hosted>();
-  #savedModels: SavedModels | undefined;
-  #tfjsModels: TfjsModels | undefined;
-  #reportDeath!: (error: EngineError) => void;
-  /** Why every further call is refused. */
-  #end: EngineError | undefined;
+  readonly #options: EngineOptions;
+  readonly #models = new Map<string, RunningModel>();
+  readonly #loading = new Map<string, Promise<unknown>>();
+  readonly #runs = new BusyTime(seconds);
+  #resolveDied: (error: EngineError) => void = () => {};
+  /** Why nothing can be asked of the engine any more. */
+  #over: EngineError | undefined;
 
-  constructor() {
+  constructor(options: EngineOptions) {
+    this.#options = options;
     this.died = new Promise((resolve) => {
-      this.#reportDeath = resolve;
+      this.#resolveDied = resolve;
     });
   }
 
   async load(id: string, directory: string, format?: ModelFormat): Promise<LoadedModel> {
-    return await this.#turnstile.pass(async () => {
-      this.#refuseAfterEnd();
-      if (this.#models.has(id)) throw new EngineError('InvalidArgument', `a model "${id}" is already loaded`);
-      const startedAt = performance.now();
-      const actual = format ?? (await detectFormat(directory));
-      const runner = this.#runnerFor(actual);
-      const { signatures } = await runner.load(id, directory, actual);
-      const model: LoadedModel = {
-        id,
-        format: actual,
-        signatures: new Map(signatures.map((signature) => [signature.name, signature])),
-        loadSeconds: (performance.now() - startedAt) / 1000,
-      };
-      this.#models.set(id, { model, runner });
-      return model;
-    });
+    if (this.#over) throw this.#over;
+    if (this.#models.has(id) || this.#loading.has(id)) {
+      throw new EngineError('InvalidArgument', `a model ${quoted(id)} is loaded already`);
+    }
+    const started = seconds();
+    const loading = this.#open(directory, format);
+    this.#loading.set(id, loading);
+    try {
+      const [found, model] = await loading;
+      if (this.#over) {
+        await model.close();
+        throw this.#over;
+      }
+      this.#models.set(id, model);
+      return { id, format: found, signatures: model.signatures, loadSeconds: seconds() - started };
+    } finally {
+      this.#loading.delete(id);
+    }
+  }
+
+  async #open(directory: string, wanted: ModelFormat | undefined): Promise<[ModelFormat, RunningModel]> {
+    const format = wanted ?? (await detectIn(directory));
+    if (format === 'SavedModel') return [format, await loadSavedModel(directory)];
+    return [
+      format,
+      await loadTfjs({ directory, format }, (error) => this.#die(error), this.#options.tfjsThread),
+    ];
   }
 
   async run(id: string, signatureName: string, inputs: NamedTensors): Promise<NamedTensors> {
-    return await this.#turnstile.pass(async () => {
-      const { model, runner } = this.#hosted(id);
-      const signature = model.signatures.get(signatureName);
-      if (!signature) {
-        const known = [...model.signatures.keys()].map((name) => `"${name}"`).join(', ');
-        throw new EngineError(
-          'NotFound',
-          `model "${id}" has no signature "${signatureName}"; it has ${known}`,
-        );
-      }
-      const mismatch = findMismatch(signature, inputs);
-      if (mismatch) throw new EngineError('InvalidArgument', `${mismatch.field}: ${mismatch.sentence}`);
-      return await runner.run(id, signatureName, inputs);
-    });
+    if (this.#over) throw this.#over;
+    const model = this.#modelOf(id);
+    const signature = model.signatures.get(signatureName);
+    if (!signature) {
+      const known = [...model.signatures.keys()].map((name) => quoted(name)).join(', ');
+      throw new EngineError('NotFound', `no signature ${quoted(signatureName)}; the model has ${known}`);
+    }
+    return this.#runs.during(model.run(signature, checkInputs(signature, inputs)));
   }
 
   async unload(id: string): Promise<void> {
-    await this.#turnstile.pass(async () => {
-      const { runner } = this.#hosted(id);
-      this.#models.delete(id);
-      await runner.unload(id);
-    });
+    const model = this.#modelOf(id);
+    this.#models.delete(id);
+    await model.close();
   }
 
   stats(): EngineStats {
+    const models = [...this.#models.values()];
     return {
-      busySeconds: this.#turnstile.busySeconds,
-      inFlight: this.#turnstile.inFlight,
-      loadedModels: this.#models.size,
-      tensorCount: this.#tfjsModels?.tensorCount() ?? 0,
+      busySeconds: this.#runs.seconds,
+      inFlight: this.#runs.going,
+      loadedModels: models.length,
+      tensorCount: models.reduce((sum, { tensorCount }) => sum + tensorCount, 0),
       residentBytes: process.memoryUsage.rss(),
     };
   }
 
   async close(): Promise<void> {
-    this.#end ??= new EngineError('Unavailable', 'the engine is closed');
-    await this.#turnstile.idle();
+    this.#over ??= new EngineError('Unavailable', 'the engine has been closed');
+    await Promise.allSettled(this.#loading.values());
+    const models = [...this.#models.values()];
     this.#models.clear();
-    await Promise.all([this.#savedModels?.close(), this.#tfjsModels?.close()]);
+    await Promise.all(models.map((model) => model.close()));
   }
 
-  #hosted(id: string): Hosted {
-    this.#refuseAfterEnd();
-    const hosted = this.#models.get(id);
-    if (!hosted) throw new EngineError('NotFound', `no model "${id}" is loaded`);
-    return hosted;
+  #die(error: EngineError): void {
+    if (this.#over) return;
+    this.#over = error;
+    this.#resolveDied(error);
   }
 
-  #refuseAfterEnd(): void {
-    if (this.#end) throw this.#end;
+  #modelOf(id: string): RunningModel {
+    const model = this.#models.get(id);
+    if (!model) throw new EngineError('NotFound', `no model ${quoted(id)} is loaded`);
+    return model;
   }
+}
 
-  #runnerFor(format: ModelFormat): ModelRunner {
-    if (format === 'SavedModel') {
-      this.#savedModels ??= new SavedModels(sessionAddon());
-      return this.#savedModels;
-    }
-    if (!this.#tfjsModels) {
-      this.#tfjsModels = new TfjsModels();
-      void this.#tfjsModels.died.then((error) => {
-        this.#end ??= error;
-        this.#reportDeath(error);
-      });
-    }
-    return this.#tfjsModels;
+async function detectIn(directory: string): Promise<ModelFormat> {
+  try {
+    const files = await readdir(directory);
+    const modelJson = files.includes(tfjsFile)
+      ? await readFile(join(directory, tfjsFile), 'utf8')
+      : undefined;
+    return detectFormat(files, modelJson);
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    throw new EngineError(
+      'InvalidArgument',
+      `the model's directory cannot be read: ${(error as Error).message}`,
+    );
   }
 }

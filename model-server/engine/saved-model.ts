@@ -44,7 +44,9 @@ export function servingGraph(file: Uint8Array): MetaGraph {
 
 function readMetaGraphs(file: Uint8Array): MetaGraph[] {
   try {
-    return [...fieldsOf(file)].filter((field) => field.number === 2).map((field) => readMetaGraph(field.bytes));
+    return [...fieldsOf(file)]
+      .filter((field) => field.number === 2)
+      .map((field) => readMetaGraph(field.bytes));
   } catch (error) {
     throw new EngineError('InvalidArgument', `saved_model.pb is damaged: ${(error as Error).message}`);
   }
@@ -98,7 +100,10 @@ function readTensorInfo(signature: string, entry: Field): TensorSpec {
   const datatype = datatypeOfNumber(type);
   if (datatype === undefined || tensorName === '') {
     const what = tensorName === '' ? 'is sparse or composite' : `has TensorFlow's data type ${type}`;
-    throw new EngineError('InvalidArgument', `signature "${signature}": "${name}" ${what}, which cannot be served`);
+    throw new EngineError(
+      'InvalidArgument',
+      `signature "${signature}": "${name}" ${what}, which cannot be served`,
+    );
   }
   return { name, datatype, shape, tensorName };
 }

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arrayTypes } from '../protocol/cast.ts';
 import {
+  type Datatype,
   elementCount,
   type NamedTensors,
   type Signature,
@@ -47,13 +48,24 @@ interface SessionAddon {
 
 let addon: SessionAddon | undefined;
 
-/** Loads the library on first use, which takes a third of a second. */
+/**
+ * Loads the library on first use, which takes a third of a second.
+ * @throws EngineError Unavailable when it is not there.
+ */
 function sessionAddon(): SessionAddon {
   if (addon) return addon;
   const load = createRequire(import.meta.url);
-  const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
-  addon = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
-  return addon;
+  try {
+    const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
+    addon = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
+    return addon;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new EngineError(
+      'Unavailable',
+      `native TensorFlow cannot be loaded: ${message}; in a checkout, run \`node model-server/native/build.ts\``,
+    );
+  }
 }
 
 /** @throws EngineError InvalidArgument when the directory holds no SavedModel that TensorFlow accepts. */
@@ -64,12 +76,19 @@ export async function loadSavedModel(directory: string): Promise<RunningModel> {
   });
   const graph = servingGraph(file);
   const native = sessionAddon();
+  const config = sessionConfig(availableParallelism());
+  const session = await native.load(directory, graph.tags, config).catch(refuse);
   try {
-    const session = await native.load(directory, graph.tags, sessionConfig(availableParallelism()));
     return new SessionModel(native, session, graph.signatures);
   } catch (error) {
-    throw new EngineError('InvalidArgument', `TensorFlow cannot load the SavedModel: ${reasonOf(error)}`);
+    await native.close(session);
+    return refuse(error);
   }
+}
+
+function refuse(error: unknown): never {
+  if (error instanceof EngineError) throw error;
+  throw new EngineError('InvalidArgument', `TensorFlow cannot load the SavedModel: ${reasonOf(error)}`);
 }
 
 class SessionModel implements RunningModel {
@@ -108,7 +127,9 @@ class SessionModel implements RunningModel {
       .catch((error: unknown) => {
         throw runError(error);
       });
-    return new Map(results.map((result, i) => [outputs[i]?.name as string, toTensor(outputs[i] as TensorSpec, result)]));
+    return new Map(
+      results.map((result, i) => [outputs[i]?.name as string, toTensor(outputs[i] as TensorSpec, result)]),
+    );
   }
 
   close(): Promise<void> {
@@ -132,14 +153,16 @@ function refined(spec: TensorSpec, port: Port): TensorSpec {
   return { ...spec, shape: spec.shape.map((size, axis) => (size === -1 ? (graph[axis] ?? -1) : size)) };
 }
 
-function toTensor({ datatype }: TensorSpec, { shape, data }: { shape: number[]; data: ArrayBuffer | Uint8Array[] }) {
+/** Every typed array's constructor over a part of a buffer. */
+type ViewType = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView;
+
+function toTensor(
+  { datatype }: TensorSpec,
+  { shape, data }: { shape: number[]; data: ArrayBuffer | Uint8Array[] },
+) {
   if (Array.isArray(data)) return { datatype: 'BYTES', shape, data } as const;
-  const ArrayType = arrayTypes[datatype as Exclude<typeof datatype, 'BYTES'>] as new (
-    buffer: ArrayBuffer,
-    offset: number,
-    length: number,
-  ) => unknown;
-  return { datatype, shape, data: new ArrayType(data, 0, elementCount(shape)) } as Tensor;
+  const ArrayType = arrayTypes[datatype as Exclude<Datatype, 'BYTES'>] as unknown as ViewType;
+  return { datatype, shape, data: new ArrayType(data, 0, elementCount(shape)) } as unknown as Tensor;
 }
 
 /** TensorFlow blames the input with these two codes: an index out of range, sizes that do not go together. */

@@ -1,30 +1,41 @@
-/** What the engine and the TensorFlow.js thread say to each other. */
+/** What the engine and the thread of a TensorFlow.js model say to each other. */
 import type { Signature, Tensor } from '../protocol/tensor.ts';
 import type { EngineFailure, ModelFormat } from './engine.ts';
 
-/** Tensors cross the border as pairs; a Map would be cloned entry by entry all the same. */
-export type TensorEntries = [name: string, tensor: Tensor][];
+/** Handed to the thread at its start; it answers `Loaded` or `NotLoaded`. */
+export interface TfjsModelFiles {
+  readonly directory: string;
+  readonly format: Exclude<ModelFormat, 'SavedModel'>;
+}
 
-export type Command =
-  | { kind: 'load'; id: string; directory: string; format: Exclude<ModelFormat, 'SavedModel'> }
-  | { kind: 'run'; id: string; inputs: TensorEntries }
-  | { kind: 'unload'; id: string }
-  | { kind: 'close' };
+export type ToThread =
+  /** Inputs in the signature's order; their buffers are moved here. */
+  | { readonly kind: 'Run'; readonly call: number; readonly inputs: readonly Tensor[] }
+  | { readonly kind: 'Close' };
 
-export type Reply = { tensorCount: number } & (
-  | { kind: 'loaded'; signature: Signature }
-  | { kind: 'ran'; outputs: TensorEntries }
-  | { kind: 'done' }
-  | { kind: 'failed'; failure: EngineFailure; message: string }
-);
+export type FromThread =
+  | { readonly kind: 'Loaded'; readonly signature: Signature; readonly tensorCount: number }
+  | { readonly kind: 'NotLoaded'; readonly sentence: string }
+  | {
+      readonly kind: 'Outputs';
+      readonly call: number;
+      readonly outputs: readonly Tensor[];
+      readonly tensorCount: number;
+    }
+  | {
+      readonly kind: 'Refused';
+      readonly call: number;
+      readonly failure: EngineFailure;
+      readonly sentence: string;
+    };
 
-/** The whole buffers behind tensors: given away instead of copied. A view of a part of a buffer is copied. */
-export function transferables(entries: TensorEntries): ArrayBuffer[] {
+/** Buffers of the tensors that can be moved to another thread instead of copied: each whole, and each once. */
+export function movableBuffers(tensors: readonly Tensor[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
-  for (const [, { data }] of entries) {
-    if (Array.isArray(data)) continue;
-    if (data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength)
-      buffers.add(data.buffer);
+  for (const { datatype, data } of tensors) {
+    // Below this, moving costs more than copying.
+    if (datatype === 'BYTES' || data.byteLength < 4_096 || !(data.buffer instanceof ArrayBuffer)) continue;
+    if (data.byteLength === data.buffer.byteLength) buffers.add(data.buffer);
   }
   return [...buffers];
 }

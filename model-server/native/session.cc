@@ -1,7 +1,7 @@
 // TensorFlow sessions for Node: loads a SavedModel and runs it on libuv's thread pool, so that JavaScript goes on
 // meanwhile. Uses TensorFlow's C API and Node-API only; keeps no state outside the handles that it gives out.
 //
-//   load(directory, tags[], config) -> Promise<{session, metaGraph}>   config: serialized tensorflow.ConfigProto
+//   load(directory, tags[], config) -> Promise<session>               config: serialized tensorflow.ConfigProto
 //   prepare(session, inputs[], outputs[]) -> callable                  names such as "serving_default_x:0"
 //   describe(callable) -> {inputs: [{dataType, shape|null}], outputs: [...]}
 //   run(callable, shapes[][], data[]) -> Promise<[{shape, data}]>      data: a typed array, or Uint8Array[] for strings
@@ -60,7 +60,6 @@ struct Deleter {
 };
 using Status = std::unique_ptr<TF_Status, Deleter<TF_Status, TF_DeleteStatus>>;
 using Tensor = std::unique_ptr<TF_Tensor, Deleter<TF_Tensor, TF_DeleteTensor>>;
-using Buffer = std::unique_ptr<TF_Buffer, Deleter<TF_Buffer, TF_DeleteBuffer>>;
 using Options = std::unique_ptr<TF_SessionOptions, Deleter<TF_SessionOptions, TF_DeleteSessionOptions>>;
 
 Status NewStatus() { return Status(TF_NewStatus()); }
@@ -283,7 +282,6 @@ napi_value Load(napi_env env, napi_callback_info info) {
       std::vector<std::string> tags;
       std::string config;
       std::shared_ptr<Session> session = std::make_shared<Session>();
-      Buffer metaGraph{TF_NewBuffer()};
     };
     auto loading = std::make_shared<Loading>();
     loading->directory = ToString(env, arguments[0]);
@@ -299,17 +297,11 @@ napi_value Load(napi_env env, napi_callback_info info) {
       std::vector<const char*> tags;
       for (const auto& tag : loading->tags) tags.push_back(tag.c_str());
       loading->session->session = TF_LoadSessionFromSavedModel(
-          options.get(), nullptr, loading->directory.c_str(), tags.data(), tags.size(), loading->session->graph,
-          loading->metaGraph.get(), status.get());
+          options.get(), nullptr, loading->directory.c_str(), tags.data(), static_cast<int>(tags.size()),
+          loading->session->graph, nullptr, status.get());
       Check(status);
     };
-    task->finish = [loading](napi_env env) {
-      napi_value result;
-      Ok(napi_create_object(env, &result));
-      SetProperty(env, result, "session", Handle(env, loading->session));
-      SetProperty(env, result, "metaGraph", ToArrayBuffer(env, loading->metaGraph->data, loading->metaGraph->length));
-      return result;
-    };
+    task->finish = [loading](napi_env env) { return Handle(env, loading->session); };
     return Queue(env, std::move(task));
   });
 }

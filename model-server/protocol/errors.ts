@@ -46,3 +46,8 @@ export class ProtocolError extends Error {
 export function invalid(field: string, sentence: string): ProtocolError {
   return new ProtocolError('InvalidArgument', field, sentence);
 }
+
+/** A client's own text in quotes for a message, cut so that no message grows with what was sent. */
+export function quoted(text: string, mostCharacters = 60): string {
+  return JSON.stringify(text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text);
+}

@@ -1,5 +1,5 @@
 /** Adds up the time in which at least one piece of work was going on. Pure but for the clock that it is given. */
-export class BusyClock {
+export class BusyTime {
   readonly #now: () => number;
   #finished = 0;
   #since = 0;
