@@ -30,21 +30,21 @@ const Images = (version: string) =>
       operator: image(`aicity/operator:${version}`, 'The operator.'),
       modelServer: image(
         `aicity/model-server:${version}`,
-        'Given to model services without a GPU. Pods are replaced when it changes, and for no other value here.',
+        'Given to model services without a GPU; a change replaces their pods.',
       ),
       modelServerGpu: image(
         `aicity/model-server-gpu:${version}`,
-        'Given to model services with a GPU. Pods are replaced when it changes, and for no other value here.',
+        'Given to model services with a GPU; a change replaces their pods.',
       ),
       pullPolicy: z
         .enum(['Always', 'IfNotPresent', 'Never'])
         .default('IfNotPresent')
-        .describe('For all three images.'),
+        .describe('For all three images; a change replaces the pods of models.'),
       pullSecrets: z
         .array(z.string().max(253).regex(NAME))
         .default([])
         .describe(
-          'Names of Secrets with registry credentials. Each must exist in this namespace, and in every namespace that runs models.',
+          'Names of Secrets with registry credentials, in this namespace and in every namespace that runs models; a change replaces the pods of models.',
         ),
     })
     .prefault({});

@@ -59,7 +59,11 @@ describe('a release of the chart', () => {
 
   test('upgrades to another operator image by changing its Deployment alone, the model server kept', async () => {
     const before = await versions();
-    await release('upgrade', ['--reuse-values', '--set', 'images.operator=aicity/operator:another']);
+    await release('upgrade', [
+      '--reset-then-reuse-values',
+      '--set',
+      'images.operator=aicity/operator:another',
+    ]);
     const after = await versions();
     const changed = Object.keys(after).filter((object) => after[object] !== before[object]);
     expect(changed).toEqual(['Deployment/aicity-operator']);
@@ -82,10 +86,17 @@ describe('a release of the chart', () => {
   });
 
   test('does nothing when nothing has changed', async () => {
-    await release('upgrade', ['--reuse-values']);
+    await release('upgrade', ['--reset-then-reuse-values']);
     const before = await versions();
-    await release('upgrade', ['--reuse-values']);
+    await release('upgrade', ['--reset-then-reuse-values']);
     expect(await versions()).toEqual(before);
+  });
+
+  test('is the only one in its cluster: a second is refused with what collides', async () => {
+    const second = await city.freshNamespace('second');
+    await expect(city.helm(['install', 'another', chart, '-n', second])).rejects.toThrow(
+      /cannot be (imported|adopted)|invalid ownership metadata/,
+    );
   });
 
   test('takes the rights of the metrics adapter back when it is turned off', async () => {
