@@ -4,7 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import type { City } from '../../test/region/city.ts';
-import { firstReplica, forecastMonth, mistake, newVersion, scaleToThree, underLoad } from './acts.ts';
+import { firstReplica, forecastMonth, scaleToThree } from './acts.ts';
+import { mistake, newVersion, underLoad } from './acts-under-load.ts';
 import {
   buildImages,
   CITY_NAME,
@@ -32,8 +33,8 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
     opened(started);
     await started.loadImages(Object.values(images));
     stage.say(
-      `This machine lends the city no GPU. Its node advertises ${GPUS} nvidia.com/gpu all the same, and the CPU image`,
-      'stands in for the GPU image: scheduling, rollouts and statuses are real, the speed of a GPU is not shown.',
+      `The node has no GPU. It advertises ${GPUS} nvidia.com/gpu all the same, and the CPU image of the model server stands`,
+      'in for the GPU image: who gets a GPU, rollouts and statuses are real; the speed of a GPU is not shown.',
     );
     const gpus = await offeredGpus(started);
     stage.claim('the node offers GPUs, simulated ones', gpus === GPUS, `allocatable nvidia.com/gpu ${gpus}`);
@@ -55,12 +56,12 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
   const scene = { stage, traffic: new TrafficService(city, stage), url };
   await stage.act('Serve the traffic model', () => firstReplica(scene));
   const forecast = await stage.act('Forecast a month that the model has never seen', () =>
-    forecastMonth(scene, 35),
+    forecastMonth(scene, 1, 35),
   );
   await stage.act('Scale to 3 by editing replicas', () => scaleToThree(scene));
   await stage.act('Look at the load while requests run', () => underLoad(scene, forecast));
-  await stage.act('Swap in a new model version under load', () => newVersion(scene, forecast));
-  await stage.act('Ask for a version that does not exist', () => mistake(scene, forecast));
+  const newer = await stage.act('Swap in a new model version under load', () => newVersion(scene, forecast));
+  await stage.act('Ask for a version that does not exist', () => mistake(scene, newer));
 }
 
 const { values } = parseArgs({ options: { down: { type: 'boolean' }, keep: { type: 'boolean' } } });

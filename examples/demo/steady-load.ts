@@ -50,6 +50,10 @@ export class SteadyLoad {
     return [...this.#answers.values()].reduce((sum, times) => sum + times, 0);
   }
 
+  get requestsPerSecond(): number {
+    return this.answered / ((performance.now() - this.#startedAt) / 1000);
+  }
+
   /** Lets every client finish the request it is in. */
   async stop(): Promise<LoadResult> {
     this.#isOver = true;

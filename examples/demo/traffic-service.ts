@@ -13,7 +13,8 @@ export interface PodFacts {
   readonly name: string;
   readonly uid: string;
   readonly restarts: number;
-  readonly node: string;
+  /** `nvidia.com/gpu` that the scheduler has set aside for it. */
+  readonly gpus: number;
 }
 
 export class TrafficService {
@@ -88,7 +89,10 @@ export class TrafficService {
         name: metadata.name,
         uid: metadata.uid,
         restarts: (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
-        node: spec.nodeName ?? '',
+        gpus: spec.containers.reduce(
+          (sum, { resources }) => sum + Number(resources?.limits?.['nvidia.com/gpu'] ?? 0),
+          0,
+        ),
       }))
       .sort((a, b) => a.name.localeCompare(b.name));
   }
@@ -104,7 +108,7 @@ export class TrafficService {
 
 interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string };
-  spec: { nodeName?: string };
+  spec: { containers: { resources?: { limits?: Record<string, string> } }[] };
   status: { containerStatuses?: { restartCount: number }[] };
 }
 
