@@ -87,7 +87,8 @@ async function buildFrom(recipe: Recipe): Promise<string> {
   await ensureEngine();
   const base = await nodeImage();
   const dockerfile = join(repository, recipe.dockerfile);
-  const hash = contentHash({ texts: [base, ...identityOf(recipe)], paths: [dockerfile] });
+  const layout = join(repository, 'test', 'region', 'image-context.ts');
+  const hash = contentHash({ texts: [base, ...identityOf(recipe)], paths: [dockerfile, layout] });
   const name = `${recipe.repository}:dev-${hash}`;
   if (await hasImage(name)) return name;
   const context = await mkdtemp(cached('contexts', 'image-'));
@@ -97,7 +98,20 @@ async function buildFrom(recipe: Recipe): Promise<string> {
   } finally {
     await rm(context, { recursive: true, force: true });
   }
+  await removeOldBuilds(recipe.repository);
   return name;
+}
+
+const buildsKept = 5;
+
+/** Every change of a source leaves an image behind; the newest few are enough to go back and forth. */
+async function removeOldBuilds(name: string): Promise<void> {
+  const format = '{{.Repository}}:{{.Tag}}';
+  const newestFirst = await docker(['images', '--filter', `reference=${name}:dev-*`, '--format', format]);
+  for (const image of newestFirst.split('\n').slice(buildsKept)) {
+    // One that a container runs is in use and stays.
+    await docker(['image', 'rm', image]).catch(() => {});
+  }
 }
 
 /** What tells one recipe from another; a finished build of TensorFlow is known by its folder's name. */
