@@ -8,7 +8,7 @@ import type { City } from '../region/city.ts';
 import { logLines } from '../unit/runtime/log-lines.ts';
 import { cluster } from './cluster.ts';
 
-const durations = { leaseSeconds: 4, renewDeadlineSeconds: 3, retrySeconds: 0.5 };
+const durations = { leaseSeconds: 9, renewDeadlineSeconds: 6, retrySeconds: 1 };
 let city: City;
 let namespace: string;
 beforeAll(async () => {
@@ -55,7 +55,7 @@ test('of two replicas one leads; the other follows when it leaves, and when it f
   const a = replica('a');
   await until('a leads', () => a.election.isLeader);
   const b = replica('b');
-  await sleep(6000); // longer than a lease
+  await sleep(11_000); // longer than a lease
   expect([a.life, b.life]).toEqual([['leads'], []]);
   expect(await holder()).toBe('a');
 
@@ -87,10 +87,13 @@ test('a restart of the API server ends with exactly one leader', async () => {
   replicas.push(replica('b'));
   await city.faults.signal('kube-apiserver', 'SIGKILL');
   await city.untilUp();
-  await until('somebody leads', () => replicas.some(({ election }) => election.isLeader));
-  const leaders = replicas.filter(({ election }) => election.isLeader);
-  expect(leaders).toHaveLength(1);
-  expect(leaders[0]!.life).toEqual(['leads']);
+  await until('somebody leads', () => {
+    // A process that has lost the lead exits; Kubernetes starts another in its place.
+    const exited = replicas.findIndex(({ life }) => life.includes('lost'));
+    if (exited !== -1) replicas.splice(exited, 1, replica(`successor-${Date.now()}`));
+    return replicas.some(({ election }) => election.isLeader);
+  });
+  expect(replicas.filter(({ election }) => election.isLeader)).toHaveLength(1);
 });
 
 async function rejectAll(): Promise<never> {
