@@ -10,8 +10,8 @@ import { repository } from './region/cache.ts';
 import { cityImage } from './region/city-image.ts';
 import { ensureEngine } from './region/engine.ts';
 import { hostTool } from './region/go-programs.ts';
+import { installationImages } from './region/installation.ts';
 import { clock, say } from './region/progress.ts';
-import { projectImages } from './region/project-images.ts';
 
 const kinds = ['unit', 'api', 'e2e'] as const;
 type Kind = (typeof kinds)[number];
@@ -27,7 +27,7 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await ensureEngine();
     await cityImage('node');
     await hostTool('helm');
-    await projectImages();
+    await installationImages();
   },
 };
 

@@ -1,0 +1,20 @@
+import type { City } from '../region/city.ts';
+import { type Images, installationImages, installOperator, openModelStore } from '../region/installation.ts';
+import { city as sharedCity } from './city.ts';
+
+/** The city that all end-to-end tests share, with the product in it. */
+export interface Installation {
+  readonly city: City;
+  readonly images: Images;
+}
+
+/**
+ * The operator of these sources and the example model store, installed into the shared city. The first test file that
+ * asks pays for it; for the others a second call finds all in place.
+ */
+export async function installation(): Promise<Installation> {
+  const [city, images] = await Promise.all([sharedCity(), installationImages()]);
+  await city.loadImages(Object.values(images));
+  await Promise.all([installOperator(city, images), openModelStore(city, images)]);
+  return { city, images };
+}
