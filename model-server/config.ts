@@ -72,14 +72,14 @@ export function readConfig(args: readonly string[], environment: Environment): C
   const flags = parseFlags(args);
   if (flags['help']) return 'help';
   const service = environment[POD_ENV.service];
-  if (service && flags['model'] === undefined) return podConfig(service, environment);
+  if (service && flags['model'] === undefined) return podConfig(service, flags, environment);
   if (flags['model'] === undefined) {
     throw new ConfigError('--model NAME=PATH_OR_ADDRESS is missing; --help shows all flags');
   }
   return aloneConfig(flags, environment);
 }
 
-function podConfig(name: string, environment: Environment): Config {
+function podConfig(name: string, flags: Flags, environment: Environment): Config {
   const required = (variable: string) => {
     const value = environment[variable];
     if (!value) throw new ConfigError(`${variable} is not set; the operator sets it on every pod`);
@@ -87,8 +87,7 @@ function podConfig(name: string, environment: Environment): Config {
   };
   return {
     name,
-    host: '::',
-    port: HTTP_PORT,
+    ...address(flags),
     cacheDirectory: environment[POD_ENV.cacheDirectory] ?? POD_PATHS.cacheDirectory,
     volumesDirectory: POD_PATHS.volumesDirectory,
     assignmentFile: environment[POD_ENV.assignmentFile] ?? POD_PATHS.assignmentFile,
@@ -118,8 +117,7 @@ function aloneConfig(flags: Flags, environment: Environment): Config {
   const revision = createHash('sha256').update(JSON.stringify(source)).digest('hex').slice(0, 10);
   return {
     name,
-    host: flags['host'] ?? '::',
-    port: whole(flags, 'port', 0, 65_535) ?? HTTP_PORT,
+    ...address(flags),
     cacheDirectory: resolve(flags['cache-directory'] ?? join(tmpdir(), 'aicity-model-cache')),
     volumesDirectory: POD_PATHS.volumesDirectory,
     assignment: { revision, model: source, serving },
@@ -179,6 +177,10 @@ function modelFlags(flags: Flags): { name: string; source: ModelSource } {
     );
   }
   return { name, source: source.data };
+}
+
+function address(flags: Flags): Pick<Config, 'host' | 'port'> {
+  return { host: flags['host'] ?? '::', port: whole(flags, 'port', 0, 65_535) ?? HTTP_PORT };
 }
 
 function limits(environment: Environment, drainLagSeconds: number) {

@@ -124,7 +124,12 @@ function answerOf(
   const { name, host } = options;
   switch (route.kind) {
     case 'Home':
-      return jsonAnswer(200, homePage(name, host, request.headers.host));
+      // Read by people: one line per fact.
+      return {
+        status: 200,
+        contentType: JSON_TYPE,
+        body: `${JSON.stringify(homePage(name, host, request.headers.host), null, 2)}\n`,
+      };
     case 'Live': {
       const illness = options.illness();
       return jsonAnswer(illness === undefined ? 200 : 503, {
