@@ -15,8 +15,8 @@ export async function underLoad({ stage, traffic, url }: Scene, { cases }: Forec
     let counted = 0;
     const service = await traffic.until('load in the status', 90, ({ status }) => {
       const { requestsPerSecond = 0, busyPercent = 0, reportingReplicas = 0 } = status?.load ?? {};
-      counted = load.requestsPerSecond;
-      const isAlike = Math.abs(requestsPerSecond - counted) < 0.15 * counted;
+      counted = load.requestsPerSecond(10);
+      const isAlike = Math.abs(requestsPerSecond - counted) < 0.2 * counted;
       return isAlike && busyPercent > 0 && reportingReplicas === 3;
     });
     stage.say(await traffic.table());

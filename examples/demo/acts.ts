@@ -5,7 +5,7 @@ import type { Case } from '../traffic/releases.ts';
 import { formatScore, improvementPercent } from '../traffic/score.ts';
 import type { Stage } from './stage.ts';
 import { rounded } from './steady-load.ts';
-import { isReady, NAME, type TrafficService } from './traffic-service.ts';
+import { conditionOf, isReady, NAME, type TrafficService } from './traffic-service.ts';
 
 export interface Scene {
   readonly stage: Stage;
@@ -74,5 +74,23 @@ export async function scaleToThree({ stage, traffic }: Scene): Promise<void> {
     'three replicas with a GPU each are ready after one edited number, and the first pod was left alone',
     pods.length === 3 && kept?.restarts === 0 && pods.every(({ gpus }) => gpus === 1),
     `pods ${pods.map(({ name }) => name).join(', ')}; ${original?.name} has ${kept?.restarts} restarts`,
+  );
+}
+
+/** More replicas than the city has GPUs for: the status says who holds them, and going back costs nothing. */
+export async function tooMany({ stage, traffic }: Scene, gpus: number): Promise<void> {
+  await traffic.edit('replicas', gpus + 1);
+  const service = await traffic.until('a sentence about GPUs', 120, (seen) => {
+    const { reason, message = '' } = conditionOf(seen, 'Ready') ?? {};
+    return reason === 'InsufficientGPU' && seen.status?.readyReplicas === gpus && message.includes(NAME);
+  });
+  stage.say(await traffic.table());
+  await traffic.edit('replicas', 3);
+  await traffic.until('three replicas again', 120, (seen) => isReady(seen, 3));
+  const after = await traffic.pods();
+  stage.claim(
+    'a replica that gets no GPU waits, and the status says who holds them',
+    after.length === 3 && after.every(({ restarts }) => restarts === 0),
+    `"${conditionOf(service, 'Ready')?.message}"`,
   );
 }

@@ -10,7 +10,7 @@ import type { Stage } from './stage.ts';
 import { NAME, NAMESPACE } from './traffic-service.ts';
 
 export const CITY_NAME = 'demo';
-export const GPUS = 8;
+export const GPUS = 4;
 const OPERATOR_NAMESPACE = 'aicity-system';
 const NODE_PORT = 30_080;
 

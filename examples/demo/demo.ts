@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import type { City } from '../../test/region/city.ts';
-import { firstReplica, forecastMonth, scaleToThree } from './acts.ts';
+import { firstReplica, forecastMonth, scaleToThree, tooMany } from './acts.ts';
 import { mistake, newVersion, underLoad } from './acts-under-load.ts';
 import {
   buildImages,
@@ -59,6 +59,7 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
     forecastMonth(scene, 1, 35),
   );
   await stage.act('Scale to 3 by editing replicas', () => scaleToThree(scene));
+  await stage.act('Ask for more GPUs than the city has', () => tooMany(scene, GPUS));
   await stage.act('Look at the load while requests run', () => underLoad(scene, forecast));
   const newer = await stage.act('Swap in a new model version under load', () => newVersion(scene, forecast));
   await stage.act('Ask for a version that does not exist', () => mistake(scene, newer));

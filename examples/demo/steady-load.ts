@@ -24,6 +24,7 @@ export interface LoadPlan {
 export class SteadyLoad {
   readonly #startedAt = performance.now();
   readonly #answers = new Map<number, number>();
+  readonly #answeredAt: number[] = [];
   readonly #failures: string[] = [];
   readonly #clients: Promise<void>[];
   #lastAnswer = Number.NaN;
@@ -35,6 +36,7 @@ export class SteadyLoad {
       while (!this.#isOver) {
         try {
           const [first = Number.NaN] = await requestForecasts(endpoint, rows);
+          this.#answeredAt.push(performance.now());
           this.#lastAnswer = rounded(first);
           this.#answers.set(this.#lastAnswer, (this.#answers.get(this.#lastAnswer) ?? 0) + 1);
         } catch (error) {
@@ -47,11 +49,14 @@ export class SteadyLoad {
   }
 
   get answered(): number {
-    return [...this.#answers.values()].reduce((sum, times) => sum + times, 0);
+    return this.#answeredAt.length;
   }
 
-  get requestsPerSecond(): number {
-    return this.answered / ((performance.now() - this.#startedAt) / 1000);
+  /** Answers per second over the last seconds, or since the start when that is less. */
+  requestsPerSecond(seconds: number): number {
+    const since = Math.max(this.#startedAt, performance.now() - seconds * 1000);
+    const recent = this.#answeredAt.filter((at) => at >= since);
+    return recent.length / ((performance.now() - since) / 1000);
   }
 
   /** Lets every client finish the request it is in. */
