@@ -1,7 +1,7 @@
 /** Requests and limits of the model-server container. */
 import type { ModelServiceSpec } from '../../crds/model-service.ts';
 
-type Amounts = Readonly<Record<string, string | number>>;
+type Amounts = Readonly<Record<string, string>>;
 
 /**
  * Reserved when the user says nothing: enough for a small model on the CPU, and a base for the share that CPU
@@ -18,8 +18,13 @@ export function containerResources({ resources = {}, gpu }: Pick<ModelServiceSpe
   requests: Amounts;
   limits: Amounts;
 } {
-  const { requests = {}, limits = {} } = resources;
+  const [requests, limits] = [texts(resources.requests), texts(resources.limits)];
   const defaults = Object.entries(DEFAULT_REQUESTS).filter(([name]) => !(name in limits));
   const gpus: Amounts = gpu.count > 0 ? { [gpu.resource]: String(gpu.count) } : {};
   return { requests: { ...Object.fromEntries(defaults), ...requests }, limits: { ...limits, ...gpus } };
+}
+
+/** A number of whole units is a valid quantity in JSON, but server-side apply knows quantities as texts only. */
+function texts(amounts: Readonly<Record<string, string | number>> = {}): Amounts {
+  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, String(amount)]));
 }

@@ -2,7 +2,7 @@ import { needsCustomMetrics } from '../autoscaler.ts';
 import type { Autoscaler, Condition } from '../cluster-objects.ts';
 import { childName } from '../names.ts';
 import type { Situation } from '../situation.ts';
-import { quoted } from '../wording.ts';
+import { quoted, replicaCount } from '../wording.ts';
 import type { Judge, Verdict } from './verdict.ts';
 
 /** Who decides the number of replicas, and does it work? */
@@ -21,12 +21,18 @@ export const scaled: Judge = (situation) => {
       return {
         status: 'True',
         reason: 'HeldFromAutoscaling',
-        message: `autoscaling was removed at ${decision.replicas} replicas, which stay until spec.replicas is edited: set it to ${decision.replicas} to keep them, or to any number but ${decision.floor}`,
+        message: held(decision.replicas, decision.floor),
       };
     case 'Autoscaler':
       return autoscaled(situation, decision.floor, decision.replicas);
   }
 };
+
+function held(replicas: number, floor: number): string {
+  if (replicas === floor)
+    return `autoscaling was removed at ${replicaCount(replicas)}, which spec.replicas asks for, too`;
+  return `autoscaling was removed at ${replicaCount(replicas)}, which stay until spec.replicas is edited: set it to ${replicas} to keep them, or to any number but ${floor}`;
+}
 
 function autoscaled({ observed, ready, service }: Situation, floor: number, replicas: number): Verdict {
   const name = childName(service, 'HorizontalPodAutoscaler');
