@@ -50,6 +50,12 @@ function accountManifests(namespace: string): object[] {
 
 /** Makes the account and its permissions, and connects as it. */
 export async function operatorClient(city: City, namespace: string): Promise<KubeClient> {
+  const config = await operatorConfig(city, namespace);
+  return new HttpKubeClient({ loadConfig: () => config });
+}
+
+/** Makes the account and its permissions, and returns its credentials, which live for an hour. */
+export async function operatorConfig(city: City, namespace: string): Promise<KubeConfig> {
   await applyAll(city, accountManifests(namespace));
   const token = (await city.kubectl(['create', 'token', OPERATOR_NAME, '-n', namespace])).trim();
   const admin = new KubeConfig();
@@ -57,7 +63,7 @@ export async function operatorClient(city: City, namespace: string): Promise<Kub
   const cluster = admin.getCurrentCluster()!;
   const config = new KubeConfig();
   config.loadFromClusterAndUser(cluster, { name: OPERATOR_NAME, token });
-  return new HttpKubeClient({ loadConfig: () => config });
+  return config;
 }
 
 /** Connects as the administrator. */

@@ -1,0 +1,37 @@
+/** What each benchmark measures and how, for the page of figures. */
+
+export interface Chapter {
+  /** Of the command: `npm run bench:<name>`. */
+  readonly name: string;
+  readonly title: string;
+  /** Markdown, line by line. */
+  readonly about: readonly string[];
+}
+
+export const chapters: readonly Chapter[] = [
+  {
+    name: 'operator',
+    title: 'The operator with 500 services',
+    about: [
+      'A real API server, etcd, scheduler and controllers in one container, with fake GPU nodes on which kwok plays the',
+      'pods. The operator runs from source as a process of its own, as the service account that the chart makes. Every',
+      'ModelService asks for 2 replicas with one GPU each, which makes six objects: ConfigMap, ServiceAccount,',
+      'NetworkPolicy, Service, Deployment and PodDisruptionBudget. No model server runs, so no service becomes Ready and',
+      'no reports arrive; a status is current when it speaks of the newest generation.',
+      '',
+      'The limit is a bare HTTP client that has nothing to decide: in a namespace of its own it sends the same',
+      'ModelServices, then the very same objects, then one status each, as server-side applies with as many connections',
+      'as the operator has (32). It runs before and after the operator, and the faster of the two rounds counts. For',
+      'edits, the limit is a loop that watches ModelServices and answers every change with one prepared apply. Both are',
+      'timed in the same way, by watches of a third party. API server, nodes, operator and clock share the cores.',
+    ],
+  },
+  {
+    name: 'server',
+    title: 'The model server',
+    about: [
+      'Requests over HTTP for one image and for one tabular row, beside the same model called in a loop inside a process',
+      'without server, protocol or queue: the limit.',
+    ],
+  },
+];

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Usage } from './probe.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+/** Fixed in the operator's configuration. */
+const METRICS_URL = 'http://127.0.0.1:8080/metrics';
+
+export interface OperatorOptions {
+  /** With the operator's own credentials. */
+  readonly kubeconfigPath: string;
+  readonly namespace: string;
+  /** This machine's address as the API server reaches it. */
+  readonly address: string;
+  readonly modelServerImage: string;
+  /** What it writes goes to this file. */
+  readonly logPath: string;
+  /** Where to leave a CPU profile when it ends. */
+  readonly profileDirectory?: string | undefined;
+}
+
+/** The operator from source, as a process of its own. */
+export class OperatorProcess {
+  readonly #child: ChildProcess;
+  readonly #logPath: string;
+  readonly #startedAt = performance.now();
+
+  constructor(options: OperatorOptions) {
+    const { kubeconfigPath, namespace, address, modelServerImage, logPath, profileDirectory } = options;
+    const profile = profileDirectory ? ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] : [];
+    const probe = join(import.meta.dirname, 'probe.ts');
+    const log = openSync(logPath, 'w');
+    this.#logPath = logPath;
+    this.#child = spawn(process.execPath, [...profile, '--import', probe, 'operator/main.ts'], {
+      cwd: ROOT,
+      env: {
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        KUBECONFIG: kubeconfigPath,
+        AICITY_OPERATOR_NAMESPACE: namespace,
+        AICITY_POD_NAME: 'aicity-operator-bench',
+        AICITY_POD_IP: address,
+        AICITY_MODEL_SERVER_IMAGE: modelServerImage,
+        AICITY_MODEL_SERVER_GPU_IMAGE: `${modelServerImage}-gpu`,
+      },
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    closeSync(log);
+  }
+
+  /** When it was started, by `performance.now()`. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
+  /** What it has used since it began, and asked of the API server. */
+  async usage(): Promise<Usage> {
+    this.#check();
+    const answer = once(this.#child, 'message', { signal: AbortSignal.timeout(10_000) });
+    this.#child.send('usage');
+    const [usage] = await answer;
+    return usage as Usage;
+  }
+
+  /**
+   * Waits until its own metrics say that it is at work and has looked at so many services, and that none waits.
+   *
+   * @returns when that was seen, by `performance.now()`
+   */
+  async untilLookedAt(services: number, timeoutSeconds: number): Promise<number> {
+    const deadline = performance.now() + timeoutSeconds * 1000;
+    while (performance.now() < deadline) {
+      this.#check();
+      const metrics = await fetch(METRICS_URL).then(
+        (answer) => answer.text(),
+        () => '',
+      );
+      const isAtWork = metrics.includes('aicity_workqueue_depth{');
+      const isIdle = sum(metrics, 'aicity_workqueue_depth') + sum(metrics, 'aicity_workqueue_active') === 0;
+      const isDone = sum(metrics, 'aicity_reconcile_total') >= services;
+      if (isAtWork && isIdle && isDone) return performance.now();
+      await new Promise((later) => setTimeout(later, 100));
+    }
+    throw new Error(`the operator was not at work within ${timeoutSeconds} s; ${this.#lastWords()}`);
+  }
+
+  /** Ends it in good order. */
+  async stop(): Promise<void> {
+    this.#check();
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const [status, signal] = await exit;
+    if (status !== 0) throw new Error(`the operator ended with ${status ?? signal}; ${this.#lastWords()}`);
+  }
+
+  /** When all else has failed. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #check(): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) return;
+    throw new Error(`the operator has ended; ${this.#lastWords()}`);
+  }
+
+  #lastWords(): string {
+    const lines = readFileSync(this.#logPath, 'utf8').trimEnd().split('\n').slice(-10);
+    return `its last lines:\n${lines.join('\n')}`;
+  }
+}
+
+/** All series of one metric in Prometheus' text format, added up; 0 when there is none. */
+export function sum(metrics: string, name: string): number {
+  return metrics
+    .split('\n')
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
