@@ -1,0 +1,50 @@
+import { describe, expect, test } from '@jest/globals';
+import { readConfig } from '../../../operator/config.ts';
+
+const complete = {
+  AICITY_OPERATOR_NAMESPACE: 'aicity-system',
+  AICITY_POD_NAME: 'operator-1',
+  AICITY_POD_IP: '10.0.0.5',
+  AICITY_MODEL_SERVER_IMAGE: 'm:1',
+  AICITY_MODEL_SERVER_GPU_IMAGE: 'g:1',
+};
+
+test('what the chart sets, and defaults for the rest', () => {
+  expect(readConfig(complete)).toMatchObject({
+    namespace: 'aicity-system',
+    podName: 'operator-1',
+    podIp: '10.0.0.5',
+    serviceName: 'aicity-operator',
+    modelServerImage: 'm:1',
+    modelServerGpuImage: 'g:1',
+    imagePullPolicy: 'IfNotPresent',
+    imagePullSecrets: [],
+    metricsAdapter: true,
+    logLevel: 'info',
+  });
+  const chosen = {
+    ...complete,
+    AICITY_IMAGE_PULL_SECRETS: 'a, b,',
+    AICITY_METRICS_ADAPTER: 'disabled',
+    AICITY_LOG_LEVEL: 'debug',
+    AICITY_IMAGE_PULL_POLICY: 'Always',
+  };
+  expect(readConfig(chosen)).toMatchObject({
+    imagePullSecrets: ['a', 'b'],
+    metricsAdapter: false,
+    logLevel: 'debug',
+    imagePullPolicy: 'Always',
+  });
+});
+
+describe('refused with the name of the variable', () => {
+  test.each([
+    ['AICITY_OPERATOR_NAMESPACE', '', /^AICITY_OPERATOR_NAMESPACE is not set/],
+    ['AICITY_POD_IP', undefined, /^AICITY_POD_IP is not set/],
+    ['AICITY_IMAGE_PULL_POLICY', 'Sometimes', /is "Sometimes"; expected one of Always, IfNotPresent, Never/],
+    ['AICITY_METRICS_ADAPTER', 'true', /is "true"; expected one of enabled, disabled/],
+    ['AICITY_LOG_LEVEL', 'loud', /is "loud"; expected one of fatal/],
+  ])('%s', (name, value, sentence) => {
+    expect(() => readConfig({ ...complete, [name]: value })).toThrow(sentence);
+  });
+});
