@@ -35,8 +35,12 @@ export async function killServers(): Promise<void> {
 }
 
 /** Starts the server on a free port; resolves when it listens. */
-export async function startServer(args: string[], env: Record<string, string> = {}): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['model-server/main.ts', ...args], {
+export async function startServer(
+  args: string[],
+  env: Record<string, string> = {},
+  nodeFlags: string[] = [],
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [...nodeFlags, 'model-server/main.ts', ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], TF_CPP_MIN_LOG_LEVEL: '2', ...env },
