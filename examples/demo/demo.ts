@@ -4,27 +4,21 @@
  */
 import { parseArgs } from 'node:util';
 import type { City } from '../../test/region/city.ts';
+import {
+  installationImages,
+  installOperator,
+  openModelStore,
+  operatorState,
+} from '../../test/region/installation.ts';
 import { firstReplica, forecastMonth, scaleToThree, tooMany } from './acts.ts';
 import { mistake, newVersion, underLoad } from './acts-under-load.ts';
-import {
-  buildImages,
-  CITY_NAME,
-  closeCity,
-  evidence,
-  GPUS,
-  installOperator,
-  offeredGpus,
-  openCity,
-  openModelStore,
-  openNamespace,
-  operatorState,
-} from './city.ts';
+import { CITY_NAME, closeCity, evidence, GPUS, offeredGpus, openCity, openNamespace } from './city.ts';
 import { Stage } from './stage.ts';
 import { NAMESPACE, TrafficService } from './traffic-service.ts';
 
 async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
   const images = await stage.act('Build the images', async () => {
-    const built = await buildImages();
+    const built = await installationImages();
     stage.say(...Object.values(built));
     return built;
   });
@@ -41,7 +35,10 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
     return started;
   });
   await stage.act('Install the operator', async () => {
-    await installOperator(city, images, stage);
+    stage.command(
+      'helm install aicity-operator charts/aicity-operator -n aicity-system --create-namespace --set images.operator=… --wait',
+    );
+    await installOperator(city, images);
     const { ready, leader } = await operatorState(city);
     stage.claim(
       'two replicas of the operator run, and one leads',
@@ -50,7 +47,8 @@ async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
     );
   });
   const url = await stage.act('Open a model store in the cluster', async () => {
-    await openModelStore(city, images, stage);
+    stage.command('kubectl apply -f examples/model-store/model-store.yaml');
+    await openModelStore(city, images);
     return await openNamespace(city);
   });
   const scene = { stage, traffic: new TrafficService(city, stage), url };
