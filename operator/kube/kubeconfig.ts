@@ -2,17 +2,9 @@
  * Where an API server is and who we are to it. Each function reads its source anew when called, so that a
  * connection can read again after its credentials were refused.
  */
-import { readFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 
 export type LoadKubeConfig = () => KubeConfig;
-
-/** The service account of the pod we run in. */
-export const inCluster: LoadKubeConfig = () => {
-  const config = new KubeConfig();
-  config.loadFromCluster();
-  return config;
-};
 
 /** As kubectl finds it: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
 export const byDefault: LoadKubeConfig = () => {
@@ -37,17 +29,6 @@ export function fromText(yaml: string, context?: string): LoadKubeConfig {
     config.loadFromString(yaml);
     return useContext(config, context, 'kubeconfig');
   };
-}
-
-/** The namespace of the pod we run in, or undefined outside a cluster. */
-export function ownNamespace(
-  path = '/var/run/secrets/kubernetes.io/serviceaccount/namespace',
-): string | undefined {
-  try {
-    return readFileSync(path, 'utf8').trim() || undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function useContext(config: KubeConfig, context: string | undefined, what: string): KubeConfig {

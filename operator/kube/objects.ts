@@ -53,16 +53,6 @@ export interface ObjectList<T extends KubeObject> {
   readonly items: readonly T[];
 }
 
-/** `metav1.Condition`. `lastTransitionTime` is RFC 3339 in whole seconds. */
-export interface Condition {
-  readonly type: string;
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly observedGeneration?: number;
-  readonly lastTransitionTime: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** `metav1.Status`: the API server's answer to a request that failed, and the object of an `ERROR` event. */
 export interface Status {
   readonly kind?: 'Status';

@@ -34,7 +34,7 @@ export interface LeaseDurations {
 }
 
 /** The defaults of client-go. */
-export const defaultDurations: LeaseDurations = {
+const defaultDurations: LeaseDurations = {
   leaseSeconds: 15,
   renewDeadlineSeconds: 10,
   retrySeconds: 2,

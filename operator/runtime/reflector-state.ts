@@ -6,7 +6,7 @@ import type { KubeObject } from '../kube/objects.ts';
 import type { SuccessEvent } from './watch-events.ts';
 
 /** How the next full list is read: as a stream of events, in pages, or (pages expired) all at once. */
-export type ListMethod = 'stream' | 'pages' | 'onePage';
+type ListMethod = 'stream' | 'pages' | 'onePage';
 
 export interface Memory {
   /** Failures since the last connection that lasted. */

@@ -19,7 +19,7 @@ import type {
 import { badResponse, initialEventsEnd, type SuccessEvent, silence, unreadable } from './watch-events.ts';
 
 /** client-go's reflector waits 0.8 s at first and 30 s at most. */
-export const reflectorBackoff: BackoffPolicy = { baseSeconds: 0.8, maxSeconds: 30 };
+const reflectorBackoff: BackoffPolicy = { baseSeconds: 0.8, maxSeconds: 30 };
 
 const pageSize = 500;
 /** A connection that lasted this long shows that the server is well again. */
