@@ -12,7 +12,8 @@ import type { OperatorAddress } from './reports/operator-client.ts';
 export interface Config {
   /** Name of the model in requests. */
   readonly name: string;
-  readonly host: string;
+  /** Address to listen on; absent: all of them, with IPv6 where there is any. */
+  readonly host?: string;
   readonly port: number;
   readonly cacheDirectory: string;
   readonly volumesDirectory: string;
@@ -38,6 +39,12 @@ export class ConfigError extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface Surroundings {
+  readonly variables: Environment;
+  /** Memory that the container may use; 0 when there is no limit. */
+  readonly memoryBytes: number;
+}
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export const HELP = `Serves one TensorFlow or TensorFlow.js model over the TensorFlow Serving REST API and the Open Inference Protocol.
@@ -60,7 +67,8 @@ export const HELP = `Serves one TensorFlow or TensorFlow.js model over the Tenso
 
 In a pod the operator sets AICITY_* variables instead. Anywhere these may be set:
   MODEL_SERVER_MAX_BODY_BYTES         default 67108864: the largest body of one request
-  MODEL_SERVER_MAX_HELD_BYTES         default 268435456: bodies of all requests that are not answered yet
+  MODEL_SERVER_MAX_HELD_BYTES         bodies of all requests that are not answered yet; default 268435456, in a
+                                      container an eighth of its memory if that is less
   MODEL_SERVER_MAX_MODEL_BYTES        default 68719476736: the largest model that is fetched
   MODEL_SERVER_DRAIN_LAG_SECONDS      default 5, alone 0: requests are still let in so long after SIGTERM
   MODEL_SERVER_DRAIN_LIMIT_SECONDS    default 60: what is in flight then may take so long
@@ -68,18 +76,19 @@ In a pod the operator sets AICITY_* variables instead. Anywhere these may be set
 `;
 
 /** @returns the configuration, or `help` when that was asked for. @throws ConfigError */
-export function readConfig(args: readonly string[], environment: Environment): Config | 'help' {
+export function readConfig(args: readonly string[], surroundings: Surroundings): Config | 'help' {
   const flags = parseFlags(args);
   if (flags['help']) return 'help';
-  const service = environment[POD_ENV.service];
-  if (service && flags['model'] === undefined) return podConfig(service, flags, environment);
+  const service = surroundings.variables[POD_ENV.service];
+  if (service && flags['model'] === undefined) return podConfig(service, flags, surroundings);
   if (flags['model'] === undefined) {
     throw new ConfigError('--model NAME=PATH_OR_ADDRESS is missing; --help shows all flags');
   }
-  return aloneConfig(flags, environment);
+  return aloneConfig(flags, surroundings);
 }
 
-function podConfig(name: string, flags: Flags, environment: Environment): Config {
+function podConfig(name: string, flags: Flags, surroundings: Surroundings): Config {
+  const environment = surroundings.variables;
   const required = (variable: string) => {
     const value = environment[variable];
     if (!value) throw new ConfigError(`${variable} is not set; the operator sets it on every pod`);
@@ -101,11 +110,11 @@ function podConfig(name: string, flags: Flags, environment: Environment): Config
         uid: required(POD_ENV.podUid),
       },
     },
-    ...limits(environment, 5),
+    ...limits(surroundings, 5),
   };
 }
 
-function aloneConfig(flags: Flags, environment: Environment): Config {
+function aloneConfig(flags: Flags, surroundings: Surroundings): Config {
   const { name, source } = modelFlags(flags);
   const serving = Serving.parse({
     maxBatchSize: whole(flags, 'max-batch-size', 1, 4096),
@@ -121,7 +130,7 @@ function aloneConfig(flags: Flags, environment: Environment): Config {
     cacheDirectory: resolve(flags['cache-directory'] ?? join(tmpdir(), 'aicity-model-cache')),
     volumesDirectory: POD_PATHS.volumesDirectory,
     assignment: { revision, model: source, serving },
-    ...limits(environment, 0),
+    ...limits(surroundings, 0),
   };
 }
 
@@ -180,15 +189,24 @@ function modelFlags(flags: Flags): { name: string; source: ModelSource } {
 }
 
 function address(flags: Flags): Pick<Config, 'host' | 'port'> {
-  return { host: flags['host'] ?? '::', port: whole(flags, 'port', 0, 65_535) ?? HTTP_PORT };
+  return {
+    ...(flags.host === undefined ? {} : { host: flags.host }),
+    port: whole(flags, 'port', 0, 65_535) ?? HTTP_PORT,
+  };
 }
 
-function limits(environment: Environment, drainLagSeconds: number) {
+/** What is held is also parsed and joined, beside TensorFlow and the model. */
+function heldBytesFor(memoryBytes: number): number {
+  return memoryBytes > 0 ? Math.min(256 * 2 ** 20, Math.floor(memoryBytes / 8)) : 256 * 2 ** 20;
+}
+
+function limits({ variables, memoryBytes }: Surroundings, drainLagSeconds: number) {
+  const environment = variables;
   const bytes = (name: string, otherwise: number) => variable(environment, name, 1, 2 ** 50) ?? otherwise;
   const maxBodyBytes = bytes('MODEL_SERVER_MAX_BODY_BYTES', 64 * 2 ** 20);
   return {
     maxBodyBytes,
-    maxHeldBytes: Math.max(bytes('MODEL_SERVER_MAX_HELD_BYTES', 256 * 2 ** 20), maxBodyBytes),
+    maxHeldBytes: Math.max(bytes('MODEL_SERVER_MAX_HELD_BYTES', heldBytesFor(memoryBytes)), maxBodyBytes),
     maxModelBytes: bytes('MODEL_SERVER_MAX_MODEL_BYTES', 64 * 2 ** 30),
     drainLagSeconds: variable(environment, 'MODEL_SERVER_DRAIN_LAG_SECONDS', 0, 3600) ?? drainLagSeconds,
     drainLimitSeconds: variable(environment, 'MODEL_SERVER_DRAIN_LIMIT_SECONDS', 0, 3600) ?? 60,

@@ -8,6 +8,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { totalmem } from 'node:os';
 import { type Logger, pino } from 'pino';
 import type { LoadReport } from '../crds/load-report.ts';
 import { ModelAssignment } from '../crds/pod-contract.ts';
@@ -61,7 +62,10 @@ async function main(): Promise<void> {
 
 function configOrExit(): Config {
   try {
-    const config = readConfig(process.argv.slice(2), process.env);
+    const config = readConfig(process.argv.slice(2), {
+      variables: process.env,
+      memoryBytes: containerMemoryBytes(),
+    });
     if (config !== 'help') return config;
     process.stdout.write(HELP);
     process.exit(0);
@@ -72,10 +76,17 @@ function configOrExit(): Config {
   }
 }
 
+/** Without a limit Node tells either nothing or a number beyond all memory. */
+function containerMemoryBytes(): number {
+  const bytes = process.constrainedMemory();
+  return bytes < totalmem() ? bytes : 0;
+}
+
 async function listen({ http }: ModelServer, { host, port }: Config, log: Logger): Promise<void> {
-  http.listen(port, host);
+  http.listen({ port, host });
   await once(http, 'listening');
-  log.info({ host, port: (http.address() as AddressInfo).port }, 'listening');
+  const { address, port: actualPort } = http.address() as AddressInfo;
+  log.info({ address, port: actualPort }, 'listening');
 }
 
 /** The file may be missing or unreadable without harm: the operator's first reply says what to serve, too. */

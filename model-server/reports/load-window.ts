@@ -8,9 +8,9 @@ import type { LoadReport } from '../../crds/load-report.ts';
 export interface LoadSample {
   /** Monotonic milliseconds. */
   atMilliseconds: number;
-  /** Seconds in which the engine worked: runs, and the loading of models too. */
+  /** Seconds in which the engine computed: for requests, and for the warm-up of models too. */
   engineSeconds: number;
-  /** Seconds in which requests were at the engine: with `engineSeconds` it tells their share from that of loads. */
+  /** Seconds in which requests were at the engine: with `engineSeconds` it tells their share from that of warm-ups. */
   runSeconds: number;
   /** Seconds in which the event loop was busy: reading, checking and writing requests. */
   loopSeconds: number;

@@ -1,8 +1,9 @@
 /** The files of a model directory: which they are, whether they changed, and their digest. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { once } from 'node:events';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { DigestTask } from './digest-thread.ts';
 import { LoadError } from './load-error.ts';
 import { safeRelativePath } from './safe-path.ts';
 
@@ -59,7 +60,8 @@ export function stampOf(files: readonly ModelFile[]): string {
 }
 
 /**
- * The digest of `spec.model.digest`: SHA-256 over the lines `<SHA-256 of the file>  <path>\n`, sorted by path.
+ * The digest of `spec.model.digest`: SHA-256 over the lines `<SHA-256 of the file>  <path>\n`, sorted by path. It is
+ * taken in a thread of its own: gigabytes would hold up requests, and look like load.
  * @param files as `listModelFiles` gives them.
  */
 export async function digestOf(
@@ -67,15 +69,18 @@ export async function digestOf(
   files: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<string> {
-  const lines = createHash('sha256');
-  for (const { path } of files) {
-    const content = createHash('sha256');
-    for await (const chunk of createReadStream(join(directory, path), { highWaterMark: 1 << 20, signal })) {
-      content.update(chunk as Buffer);
-    }
-    lines.update(`${content.digest('hex')}  ${path}\n`);
+  signal.throwIfAborted();
+  const paths = files.map(({ path }) => path);
+  const workerData: DigestTask = { directory, paths };
+  const worker = new Worker(new URL('./digest-thread.ts', import.meta.url), { workerData, name: 'digest' });
+  const stop = () => void worker.terminate();
+  signal.addEventListener('abort', stop);
+  try {
+    const [digest] = (await once(worker, 'message', { signal })) as [string];
+    return digest;
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
-  return `sha256:${lines.digest('hex')}`;
 }
 
 /** @throws LoadError DigestMismatch when the wanted digest is another. */

@@ -133,7 +133,7 @@ class Exchange {
     const { admission, protocols } = this.#options;
     try {
       protocols.modelFor(route);
-      const refusal = admission.refusal(declaredBytes(this.#request));
+      const refusal = encodingRefusal(this.#request) ?? admission.refusal(declaredBytes(this.#request));
       if (refusal) throw refusal;
     } catch (cause) {
       this.#refuse(route, cause);
@@ -227,6 +227,16 @@ class Exchange {
     this.#options.log.error({ err: cause, url: this.#request.url }, 'request failed unexpectedly');
     return new ProtocolError('Internal', '', 'the server failed at this request; its log says why');
   }
+}
+
+function encodingRefusal({ headers }: IncomingMessage): ProtocolError | undefined {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return undefined;
+  return new ProtocolError(
+    'InvalidArgument',
+    'Content-Encoding',
+    `"${encoding}" found; send the body as it is`,
+  );
 }
 
 function isInference(route: Route): route is InferenceRoute {

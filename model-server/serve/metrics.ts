@@ -146,7 +146,7 @@ export class Metrics {
   #busySeconds(read: () => number): void {
     new Counter({
       name: 'aicity_engine_busy_seconds_total',
-      help: 'Time in which TensorFlow loaded or computed.',
+      help: 'Time in which the engine computed.',
       registers: [this.registry],
       collect() {
         this.reset();

@@ -1,10 +1,12 @@
 /** The whole server: real process, real engine, real sockets. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startOrigin } from '../repository/origin.ts';
 import { writeDenseModel } from './models.ts';
 import {
   inferOnes,
@@ -285,6 +287,44 @@ test(
     expect(lost).toEqual([]);
     expect(answered).toBeGreaterThan(16);
     expect(await server.exit).toBe(0);
+  },
+  PATIENCE_MILLISECONDS,
+);
+
+test(
+  'a SavedModel is fetched over http, verified, and served from the cache when its origin is gone',
+  async () => {
+    const fixture = fileURLToPath(new URL('../../../fixtures/models/plus/', import.meta.url));
+    const names = ['saved_model.pb', 'variables/variables.index', 'variables/variables.data-00000-of-00001'];
+    const files = Object.fromEntries(
+      await Promise.all(
+        names.map(async (name) => [`m/5/${name}`, await readFile(join(fixture, name))] as const),
+      ),
+    );
+    const origin = await startOrigin(files);
+    const args = [
+      '--model',
+      `traffic=${origin.url}/m`,
+      '--model-version',
+      '5',
+      '--port',
+      '0',
+      '--host',
+      '127.0.0.1',
+    ];
+    args.push('--cache-directory', join(directory, 'cache'));
+    const answersFrom = async (server: ServerProcess) => {
+      await server.ready();
+      const answer = await fetch(`${server.url}/v1/models/traffic/versions/5:predict`, {
+        method: 'POST',
+        body: JSON.stringify({ instances: [2, 4] }),
+      });
+      expect(await answer.json()).toEqual({ predictions: [3, 4] });
+      await server.kill();
+    };
+    await answersFrom(await startServer(args));
+    await origin.close();
+    await answersFrom(await startServer(args));
   },
   PATIENCE_MILLISECONDS,
 );
