@@ -131,13 +131,17 @@ async function run(config: Config): Promise<void> {
   );
   const background = Promise.all([copies.run(ending.signal), reports.run(ending.signal)]);
 
-  await Promise.race([copies.synced, once(stopping.signal, 'abort')]);
+  const stopped = once(stopping.signal, 'abort');
+  await Promise.race([copies.synced, stopped]);
   if (await election.win(stopping.signal)) {
     const held = election.hold(ending.signal);
     void held.then((outcome) => outcome === 'lost' && die('leadership was lost'));
-    await reports.lead(stopping.signal);
-    if (!stopping.signal.aborted) await reports.registration.ready;
+    // Services are looked after even while the Service cannot be pointed at this pod.
+    const leading = reports.lead(stopping.signal);
+    const trusted = new Promise<void>((resolve) => certificates.onChange(() => resolve()));
+    await Promise.race([Promise.all([trusted, reports.registration.ready]), stopped]);
     await city.run(stopping.signal);
+    await leading;
     await reports.stop();
     ending.abort();
     await held;

@@ -26,14 +26,19 @@ export function notesFor(before: ModelServiceStatus | undefined, after: ModelSer
   return TOLD.flatMap((type) => {
     const [was, is] = [find(before, type), find(after, type)];
     if (!is || (was?.status === is.status && was.reason === is.reason)) return [];
-    const isNews = was !== undefined || type === 'Ready';
+    // Of the others only what differs from a known state is news, not what a new service begins with.
+    const isNews = type === 'Ready' || (was !== undefined && was.status !== 'Unknown') || isTrouble(is);
     return isNews ? [noteOf(is)] : [];
   });
 }
 
-function noteOf({ status, reason, message }: ServiceCondition): Note {
-  const isWell = status === 'True' || HARMLESS.has(reason);
-  return { type: isWell ? 'Normal' : 'Warning', reason, note: message };
+function noteOf(condition: ServiceCondition): Note {
+  const { reason, message } = condition;
+  return { type: isTrouble(condition) ? 'Warning' : 'Normal', reason, note: message };
+}
+
+function isTrouble({ status, reason }: ServiceCondition): boolean {
+  return status !== 'True' && !HARMLESS.has(reason);
 }
 
 function find(status: ModelServiceStatus | undefined, type: ConditionType): ServiceCondition | undefined {

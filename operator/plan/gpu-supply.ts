@@ -11,6 +11,7 @@ export interface GpuNode {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
+  readonly ready: boolean;
   /** Ready and not cordoned. */
   readonly usable: boolean;
   /** Whole devices by resource name. */
@@ -48,6 +49,8 @@ export interface GpuSituation {
   readonly nodesAnywhere: number;
   readonly total: number;
   readonly free: number;
+  /** What the largest of those nodes has, used or free. */
+  readonly largest: number;
   /** Replicas that fit now, after the pods that already wait for the same resource. */
   readonly fits: number;
   /** Users of the GPUs on those nodes, the biggest first. */
@@ -76,6 +79,7 @@ export function gpuSituation(supply: GpuSupply, demand: GpuDemand): GpuSituation
     nodesAnywhere: offering.length,
     total: sum(eligible.map(({ devices }) => devices[resource]!)),
     free: sum(free),
+    largest: Math.max(0, ...eligible.map(({ devices }) => devices[resource]!)),
     fits: Math.max(0, room - Math.ceil(waiting / count)),
     users: usersOf(held, resource),
     offered: [

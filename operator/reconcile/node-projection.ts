@@ -25,6 +25,7 @@ export function projectNode(object: KubeObject): ObservedNode {
       name: metadata.name,
       labels: metadata.labels ?? {},
       taints: spec.taints ?? [],
+      ready: isReady,
       usable: isReady && !spec.unschedulable,
       devices: devicesOf(status.allocatable ?? {}),
     },

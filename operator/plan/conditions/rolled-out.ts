@@ -11,7 +11,11 @@ export const rolledOut: Judge = (situation, findings) => {
   switch (target.rollout.kind) {
     case 'Settled':
       return deployment
-        ? { status: 'True', reason: 'UpToDate', message: `${replicaCount(updated)} run the wanted template` }
+        ? {
+            status: 'True',
+            reason: 'UpToDate',
+            message: `${replicaCount(updated)} ${updated === 1 ? 'runs' : 'run'} the wanted template`,
+          }
         : { status: 'Unknown', reason: 'Progressing', message: 'there is no Deployment yet' };
     case 'Held':
       return {

@@ -5,7 +5,7 @@ import type { Check, Finding } from './finding.ts';
 import { modelFailed, modelLoading, podsStarting, replicasDraining, replicasUnknown } from './model.ts';
 import { objectsPending, objectsRefused } from './objects.ts';
 import { podsRefused } from './pods-refused.ts';
-import { insufficientGpu, unschedulable } from './scheduling.ts';
+import { insufficientGpu, nodeLost, unschedulable } from './scheduling.ts';
 
 export const CHECKS: readonly Check[] = [
   objectsRefused, // without its objects nothing else can happen
@@ -16,6 +16,7 @@ export const CHECKS: readonly Check[] = [
   crashLoop,
   insufficientGpu, // pods that wait for a place
   unschedulable,
+  nodeLost, // pods that are cut off
   modelFailed, // pods that run and cannot serve
   replicasUnknown, // pods of which nothing is known
   evicted, // pods that are gone, when no living one explains it

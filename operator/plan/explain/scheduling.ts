@@ -34,6 +34,22 @@ export const unschedulable: Check = (situation) => {
   };
 };
 
+/** Pods that have a node which is not there: their kubelet says nothing, so they may or may not run. */
+export const nodeLost: Check = ({ observed, replicas, wanted }) => {
+  const away = replicas.filter(({ pod, ready }) => !ready && pod.spec?.nodeName !== undefined);
+  if (away.length === 0) return undefined;
+  const lostNodes = new Set(observed.gpus.nodes.filter(({ ready }) => !ready).map(({ name }) => name));
+  const lost = away.filter(({ pod }) => lostNodes.has(pod.spec?.nodeName ?? ''));
+  if (lost.length === 0) return undefined;
+  const nodes = [...new Set(lost.map(({ pod }) => pod.spec?.nodeName ?? ''))];
+  const where = nodes.length === 1 ? 'a node that is' : 'nodes that are';
+  return {
+    about: 'Pods',
+    reason: 'ReplicasUnknown',
+    message: `${ofReplicas(lost.length, wanted, 'is', 'are')} on ${where} not ready (${listed(nodes)}); others take over when Kubernetes gives the ${nodes.length === 1 ? 'node' : 'nodes'} up`,
+  };
+};
+
 const unscheduled = ({ replicas }: Situation) =>
   replicas.filter(({ pod }) => unscheduledSince(pod) !== undefined);
 
@@ -51,11 +67,13 @@ function whatIsShort(
     const which = where.length > 0 ? ` with ${listed(where)}` : '';
     return `none of the ${gpus.nodesAnywhere} nodes that offer ${resource} is usable${which}: check labels, taints and whether they are ready`;
   }
-  const amount = count === 1 ? 'a free' : `${count} free`;
   const among = where.length > 0 ? ` with ${listed(where)}` : '';
+  if (count > gpus.largest) {
+    return `no node${among} has ${count} ${resource}, the largest has ${gpus.largest}; lower spec.gpu.count`;
+  }
+  const amount = count === 1 ? 'a free' : `${count} free`;
   const used = `${gpus.total - gpus.free} of ${gpus.total} are used${usersOf(gpus, namespace)}`;
-  const largest = count > gpus.total ? `; set spec.gpu.count to what one node has` : '';
-  return `no node${among} has ${amount} ${resource}; ${used}${largest}`;
+  return `no node${among} has ${amount} ${resource}; ${used}`;
 }
 
 function usersOf({ users }: GpuSituation, own: string): string {

@@ -187,6 +187,7 @@ export const gpuNode = (name: string, count: number, more: Partial<GpuNode> = {}
   name,
   labels: {},
   taints: [],
+  ready: true,
   usable: true,
   devices: count > 0 ? { 'nvidia.com/gpu': count } : {},
   ...more,

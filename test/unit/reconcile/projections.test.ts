@@ -96,7 +96,14 @@ describe('a node', () => {
     const taints = [{ key: 'k', effect: 'NoSchedule' }];
     expect(projectNode(node({ taints }, 'True'))).toEqual({
       metadata: { name: 'n1', uid: 'u', resourceVersion: '1' },
-      node: { name: 'n1', labels: { zone: 'a' }, taints, usable: true, devices: { 'nvidia.com/gpu': 8 } },
+      node: {
+        name: 'n1',
+        labels: { zone: 'a' },
+        taints,
+        ready: true,
+        usable: true,
+        devices: { 'nvidia.com/gpu': 8 },
+      },
     });
   });
 
