@@ -7,26 +7,31 @@ interface Claim {
 }
 
 export class Stage {
+  readonly #print: (line: string) => void;
   readonly #startedAt = performance.now();
   readonly #acts: { title: string; milliseconds: number }[] = [];
   readonly #claims: Claim[] = [];
 
+  constructor(print: (line: string) => void = console.log) {
+    this.#print = print;
+  }
+
   /** Plays one act under its heading; its time goes into the summary. */
   async act<T>(title: string, play: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
-    console.log(`\n${bold(`${this.#acts.length + 1}. ${title}`)}  ${faint(`at ${this.elapsed()}`)}`);
+    this.#print(`\n${bold(`${this.#acts.length + 1}. ${title}`)}  ${faint(`at ${this.elapsed()}`)}`);
     const result = await play();
     this.#acts.push({ title, milliseconds: performance.now() - startedAt });
     return result;
   }
 
   say(...lines: string[]): void {
-    for (const line of lines.flatMap((text) => text.split('\n'))) console.log(`   ${line}`);
+    for (const line of lines.flatMap((text) => text.split('\n'))) this.#print(`   ${line}`);
   }
 
   /** A command as the person could type it. */
   command(line: string): void {
-    console.log(faint(`   $ ${line}`));
+    this.#print(faint(`   $ ${line}`));
   }
 
   /**
@@ -37,16 +42,16 @@ export class Stage {
   claim(text: string, holds: boolean, proof: string): void {
     if (!holds) throw new Error(`not so: "${text}" (${proof})`);
     this.#claims.push({ text, proof });
-    console.log(`   ${bold('✓')} ${text} ${faint(`(${proof})`)}`);
+    this.#print(`   ${bold('✓')} ${text} ${faint(`(${proof})`)}`);
   }
 
   summary(): void {
-    console.log(`\n${bold('What was shown')}`);
-    for (const { text, proof } of this.#claims) console.log(`   ✓ ${text}\n     ${faint(proof)}`);
-    console.log(`\n${bold('Where the time went')}`);
+    this.#print(`\n${bold('What was shown')}`);
+    for (const { text, proof } of this.#claims) this.#print(`   ✓ ${text}\n     ${faint(proof)}`);
+    this.#print(`\n${bold('Where the time went')}`);
     for (const { title, milliseconds } of this.#acts)
-      console.log(`   ${clock(milliseconds).padStart(6)}  ${title}`);
-    console.log(`   ${this.elapsed().padStart(6)}  altogether`);
+      this.#print(`   ${clock(milliseconds).padStart(6)}  ${title}`);
+    this.#print(`   ${this.elapsed().padStart(6)}  altogether`);
   }
 
   elapsed(): string {

@@ -18,11 +18,11 @@ export interface PodFacts {
 }
 
 export class TrafficService {
-  readonly #city: City;
+  readonly #city: Pick<City, 'kubectl'>;
   readonly #stage: Stage;
   #manifest = readFileSync(new URL(`../../${MANIFEST}`, import.meta.url), 'utf8');
 
-  constructor(city: City, stage: Stage) {
+  constructor(city: Pick<City, 'kubectl'>, stage: Stage) {
     this.#city = city;
     this.#stage = stage;
   }
