@@ -1,0 +1,142 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, test } from '@jest/globals';
+import type { Signature } from '../../../../model-server/protocol/tensor.ts';
+import { homePage } from '../../../../model-server/serve/home.ts';
+import type { HostedModel } from '../../../../model-server/serve/model-host.ts';
+import { stuckRun } from '../../../../model-server/serve/model-server.ts';
+import { type ProtocolsOptions, protocolsOf } from '../../../../model-server/serve/protocols.ts';
+import { routeOf } from '../../../../model-server/serve/routes.ts';
+
+const signature: Signature = {
+  name: 'serving_default',
+  methodName: 'tensorflow/serving/predict',
+  inputs: [
+    { name: 'x', datatype: 'FP32', shape: [-1, 2], tensorName: 'x:0' },
+    { name: "it's", datatype: 'BYTES', shape: [-1], tensorName: 'y:0' },
+  ],
+  outputs: [{ name: 'z', datatype: 'FP32', shape: [-1, 1], tensorName: 'z:0' }],
+};
+const model = {
+  ...{ id: 'm#1', version: 7, format: 'SavedModel', digest: 'sha256:0', revision: 'a' },
+  loaded: { signatures: new Map([['serving_default', signature]]) },
+} as unknown as HostedModel;
+
+function answer(path: string, more: Partial<ProtocolsOptions['host']> & { illness?: string } = {}) {
+  const { illness, ...host } = more;
+  const protocols = protocolsOf({
+    ...{ name: 'traffic', serverVersion: '1.2.3', illness: () => illness },
+    host: { current: model, isReady: true, whyNotServing: () => 'it is being loaded (fetching)', ...host },
+    metrics: async () => ({ contentType: 'text/plain', text: 'metrics' }),
+  });
+  const route = routeOf('GET', path);
+  if (route.kind === 'Model' && (route.action === 'V1Predict' || route.action === 'V2Infer'))
+    throw new Error(path);
+  return Promise.resolve(protocols.answerOf(route as never, { headers: {} } as IncomingMessage)).then(
+    ({ status, body }) => [status, path === '/metrics' ? body : JSON.parse(String(body))],
+  );
+}
+
+const failure = async (path: string, more = {}) =>
+  Promise.resolve()
+    .then(() => answer(path, more))
+    .then(
+      () => undefined,
+      ({ status, message }) => [status, message],
+    );
+
+test.each<[string, number, object]>([
+  ['/v2/health/live', 200, { live: true }],
+  ['/v2/health/ready', 200, { ready: true }],
+  ['/v2', 200, { name: 'aicity-model-server', version: '1.2.3', extensions: ['binary_tensor_data'] }],
+  ['/v2/models', 200, { models: ['traffic'] }],
+  ['/v2/models/traffic/ready', 200, { name: 'traffic', ready: true }],
+  [
+    '/v2/models/traffic/versions/7',
+    200,
+    { name: 'traffic', versions: ['7'], platform: 'tensorflow_savedmodel' },
+  ],
+  ['/v1/models/traffic', 200, { ready: true, model_version_status: [{ version: '7', state: 'AVAILABLE' }] }],
+  ['/v1/models/traffic/versions/7/metadata', 200, { model_spec: { name: 'traffic', version: '7' } }],
+])('%s', async (path, status, body) => {
+  expect(await answer(path)).toEqual([status, expect.objectContaining({})]);
+  expect((await answer(path))[1]).toMatchObject(body);
+});
+
+test('metrics', async () => expect(await answer('/metrics')).toEqual([200, 'metrics']));
+
+describe('while nothing is served', () => {
+  const loading = { current: undefined, isReady: false };
+
+  test('the process lives, is not ready, and says why', async () => {
+    expect(await answer('/v2/health/live', loading)).toEqual([200, { live: true }]);
+    expect(await answer('/v2/health/ready', loading)).toEqual([
+      503,
+      { ready: false, error: 'it is being loaded (fetching)' },
+    ]);
+    expect((await answer('/v1/models/traffic', loading))[1]).toMatchObject({
+      ready: false,
+      model_version_status: [
+        { state: 'LOADING', status: { error_message: 'it is being loaded (fetching)' } },
+      ],
+    });
+    expect(await failure('/v2/models/traffic', loading)).toEqual([
+      503,
+      'Model with name traffic is not ready: it is being loaded (fetching)',
+    ]);
+    expect((await answer('/', loading))[1]).toMatchObject({
+      ready: false,
+      why: 'it is being loaded (fetching)',
+    });
+  });
+});
+
+test('while draining the model is served, and not ready', async () => {
+  const draining = { isReady: false };
+  expect(await answer('/v2/models/traffic/ready', draining)).toEqual([
+    503,
+    { name: 'traffic', ready: false, error: 'the server is draining' },
+  ]);
+  expect((await answer('/v1/models/traffic', draining))[1]).toMatchObject({
+    model_version_status: [{ state: 'UNLOADING' }],
+  });
+});
+
+test('an illness ends liveness', async () => {
+  expect(await answer('/v2/health/live', { illness: 'stuck' })).toEqual([
+    503,
+    { live: false, error: 'stuck' },
+  ]);
+});
+
+test.each([
+  [299, 1, false],
+  [301, 1, true],
+  [599, 60, false],
+  [601, 60, true],
+])('a run of %d s with a time limit of %d s: stuck %j', (runSeconds, timeout, stuck) => {
+  expect(stuckRun(runSeconds, timeout) !== undefined).toBe(stuck);
+});
+
+test.each([
+  ['/v1/models/other', 404, /Latest\(other\)/],
+  ['/v2/models/other/ready', 404, /this server serves "traffic"/],
+  ['/v2/models/traffic/versions/8', 404, /Specific\(traffic, 8\); version 7 is served/],
+])('%s', async (path, status, message) => {
+  expect(await failure(path)).toEqual([status, expect.stringMatching(message)]);
+});
+
+describe('the request to copy', () => {
+  const host = { current: model, isReady: true, whyNotServing: () => '' };
+  const tried = (address?: string) =>
+    (homePage('traffic', host, address) as { signatures: { try: string }[] }).signatures[0]?.try;
+
+  test('is safe in a shell, and has zeros where they belong', () => {
+    expect(tried('city:80')).toBe(
+      `curl http://city:80/v1/models/traffic:predict -d '{"signature_name":"serving_default","instances":[{"x":[0,0],"it'\\''s":""}]}'`,
+    );
+  });
+
+  test('does not repeat an address that is none', () => {
+    expect(tried("x'; rm -rf /")).toMatch(/^curl http:\/\/localhost\//);
+  });
+});
