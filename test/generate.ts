@@ -13,6 +13,7 @@ import {
   chartSchema,
 } from '../crds/chart-files.ts';
 import { definitionYaml } from '../crds/definition-yaml.ts';
+import { modelServerReference } from '../model-server/reference.ts';
 import { rbacTemplate } from '../operator/rbac-templates.ts';
 import { metricReference } from '../operator/telemetry/metric-list.ts';
 
@@ -32,6 +33,7 @@ export function generatedFiles(): Map<string, string> {
     ['docs/api.md', apiReference()],
     ['docs/conditions.md', conditionReference()],
     ['docs/metrics.md', metricReference()],
+    ['docs/model-server.md', modelServerReference()],
   ]);
 }
 

@@ -1,0 +1,128 @@
+/** docs/model-server.md: what the server takes, answers and counts, from the code that does it. */
+import { HELP } from './config.ts';
+import { type Gauges, Metrics } from './serve/metrics.ts';
+
+const ROUTES: readonly (readonly [string, string])[] = [
+  ['`GET /`', 'What is served, with a request to copy.'],
+  ['`GET /v2/health/live`', '200 while the process is well, also while a model loads.'],
+  [
+    '`GET /v2/health/ready`',
+    '200 when a model has answered an inference; 503 before, and while the server drains.',
+  ],
+  ['`GET /metrics`', 'Figures for Prometheus.'],
+  ['`GET /v1/models`, `GET /v2/models`', 'The one name that is served.'],
+  [
+    '`GET /v1/models/{name}[/versions/{n}]`',
+    'TensorFlow Serving status, with the `name` and `ready` of KServe V1.',
+  ],
+  ['`GET /v1/models/{name}[/versions/{n}]/metadata`', 'TensorFlow Serving signatures.'],
+  [
+    '`POST /v1/models/{name}[/versions/{n}]:predict`',
+    'TensorFlow Serving prediction: `instances` (rows) or `inputs` (columns).',
+  ],
+  ['`GET /v2`', 'Open Inference Protocol server metadata.'],
+  ['`GET /v2/models/{name}[/versions/{n}]`', 'Open Inference Protocol model metadata.'],
+  ['`GET /v2/models/{name}[/versions/{n}]/ready`', 'Readiness of the model.'],
+  [
+    '`POST /v2/models/{name}[/versions/{n}]/infer`',
+    'Open Inference Protocol inference, with the binary tensor extension.',
+  ],
+];
+
+const STATUSES: readonly (readonly [string, string])[] = [
+  ['400', 'The request is wrong: the sentence names the field, what was found and what was expected.'],
+  ['404', 'Another model or version than the one served, or no such path.'],
+  ['405', 'The path takes another method.'],
+  ['408, 431', 'The request came too slowly, or its headers are too long.'],
+  ['413', 'The body is larger than one request may be.'],
+  ['429', 'The queue is full; `Retry-After` says when to come back.'],
+  ['500', 'TensorFlow or the server failed at the request.'],
+  ['503', 'Nothing is served yet, or the engine has died and the process is about to end.'],
+  ['504', 'The request waited longer than `spec.serving.requestTimeoutSeconds`.'],
+];
+
+export function modelServerReference(): string {
+  return [
+    '<!-- Generated from model-server/*.ts by `npm run generate`. Do not edit. -->',
+    '# The model server',
+    '',
+    'One process serves one model. In a pod the operator says which; alone it is told by flags.',
+    '',
+    '## Requests',
+    '',
+    ...table('request', 'answer', ROUTES),
+    '',
+    'A model at an address without version directories has version 1. A request that names no signature means',
+    '`serving_default`, or the first signature where there is none of that name. Errors are `{"error": "<sentence>"}`:',
+    '',
+    ...table('status', 'meaning', STATUSES),
+    '',
+    'Requests that wait are joined along their first dimension, when every input and output of the signature has a variable',
+    'first dimension and the warm-up has shown that only that dimension of the outputs grows. A joined run that fails is',
+    'repeated one by one, so a bad request never fails another. A model whose rows influence each other, although its shapes',
+    'do not show it, needs `spec.serving.maxBatchSize: 1`.',
+    '',
+    '## Models',
+    '',
+    '- `pvc://CLAIM/PATH` and `file:///PATH` are read where they lie: one model, or version directories of which the highest',
+    '  number is served. Every 5 seconds they are looked at again; a new version is taken once two looks have found its files',
+    '  unchanged. Links inside a model are refused.',
+    '- Over `https://` and `http://` a directory cannot be listed. The address names a `.tar.gz`, `.tgz` or `.tar` of any',
+    '  format, or the directory of a TensorFlow.js model (`model.json` and the weight files that it names) or of a SavedModel',
+    '  without assets. With `spec.model.version` the directory of that number below the address is meant. Transfers resume,',
+    '  and what was fetched is kept by its digest: a container that restarts serves it even when the address does not answer.',
+    '  Models that are fetched lie in the cache directory, with the one before them.',
+    '',
+    'What cannot be loaded leaves the model before it serving. It is tried again after 1 second, doubled up to 30, when the',
+    'address does not answer; after 30 seconds, doubled up to 10 minutes, when what is there is at fault.',
+    '',
+    '## The end',
+    '',
+    'After SIGTERM the server is not ready at once, lets requests in for the drain lag, closes each connection with its',
+    'answer, finishes what is in flight, and exits with 0; with 1 when the drain limit cut requests off. A second signal ends',
+    'the lag. When the engine dies, what is in flight is answered 503 and the process exits with 1, to be started afresh.',
+    'Liveness fails when one run has lasted ten times `requestTimeoutSeconds`, but at least 5 minutes.',
+    '',
+    '## Flags and variables',
+    '',
+    '```',
+    HELP.trimEnd(),
+    '```',
+    '',
+    'In a ModelService the variables go into `spec.podTemplate.env`.',
+    '',
+    '## Metrics',
+    '',
+    ...metricTable(),
+    '',
+  ].join('\n');
+}
+
+function metricTable(): string[] {
+  const none: Gauges = {
+    queued: () => 0,
+    inFlight: () => 0,
+    heldBytes: () => 0,
+    busySeconds: () => 0,
+    residentBytes: () => 0,
+    tensors: () => 0,
+    ready: () => false,
+    model: () => undefined,
+  };
+  const rows = new Metrics(none).registry.getMetricsAsArray().map((metric) => {
+    const {
+      name,
+      help,
+      type,
+      labelNames = [],
+    } = metric as typeof metric & { type?: string; labelNames?: string[] };
+    return `| \`${name}\` | ${kindOf(metric, type)} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help} |`;
+  });
+  return ['| metric | type | labels | meaning |', '| --- | --- | --- | --- |', ...rows];
+}
+
+const kindOf = (metric: object, type: string | undefined) => type ?? metric.constructor.name.toLowerCase();
+
+function table(left: string, right: string, rows: readonly (readonly [string, string])[]): string[] {
+  return [`| ${left} | ${right} |`, '| --- | --- |', ...rows.map(([one, other]) => `| ${one} | ${other} |`)];
+}
