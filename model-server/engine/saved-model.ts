@@ -13,7 +13,12 @@ export interface MetaGraph {
   readonly signatures: readonly Signature[];
   /** Why signatures of this graph were left out, one sentence each. */
   readonly leftOut: readonly string[];
+  /** Serialized `tensorflow.GraphDef`. */
+  readonly graphDef: Uint8Array;
 }
+
+/** Where a SavedModel keeps the values of its variables. */
+export const variablesFile = 'variables/variables.index';
 
 /** Signatures that TensorFlow writes for itself. */
 const internalPrefix = '__saved_model_';
@@ -52,13 +57,32 @@ function readMetaGraphs(file: Uint8Array): MetaGraph[] {
   }
 }
 
+/**
+ * Whether the graph has variables, without whose values it cannot run: TensorFlow itself loads it all the same, and
+ * fails at the first request.
+ */
+export function hasVariables({ graphDef }: MetaGraph): boolean {
+  for (const node of fieldsOf(graphDef)) {
+    if (node.number !== 1) continue;
+    for (const field of fieldsOf(node.bytes)) {
+      if (field.number === 2 && variableOperations.has(textOf(field))) return true;
+    }
+  }
+  return false;
+}
+
+const variableOperations = new Set(['VarHandleOp', 'VariableV2', 'Variable']);
+
 function readMetaGraph(message: Uint8Array): MetaGraph {
+  let graphDef: Uint8Array = new Uint8Array(0);
   const tags: string[] = [];
   const signatures: Signature[] = [];
   const leftOut: string[] = [];
   for (const field of fieldsOf(message)) {
     if (field.number === 1) {
       tags.push(...strings(field.bytes, 4));
+    } else if (field.number === 2) {
+      graphDef = field.bytes;
     } else if (field.number === 5) {
       const [name, value] = mapEntry(field);
       if (name.startsWith(internalPrefix)) continue;
@@ -71,7 +95,7 @@ function readMetaGraph(message: Uint8Array): MetaGraph {
       }
     }
   }
-  return { tags, signatures: signatures.sort(byName), leftOut };
+  return { tags, signatures: signatures.sort(byName), leftOut, graphDef };
 }
 
 function readSignature(name: string, message: Uint8Array): Signature {

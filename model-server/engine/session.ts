@@ -2,6 +2,7 @@
  * SavedModels, run by the add-on `aicity_session` as TensorFlow sessions on libuv's thread pool. Unlike
  * TensorFlow.js' own SavedModel support it knows every datatype, and does not occupy JavaScript's thread.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -19,7 +20,7 @@ import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
 import { savedModelFile } from './detect.ts';
 import { EngineError } from './engine.ts';
 import type { RunningModel } from './model.ts';
-import { servingGraph } from './saved-model.ts';
+import { hasVariables, servingGraph, variablesFile } from './saved-model.ts';
 
 interface Handle<Kind extends string> {
   readonly kind: Kind;
@@ -75,6 +76,9 @@ export async function loadSavedModel(directory: string): Promise<RunningModel> {
     throw new EngineError('InvalidArgument', `${savedModelFile} cannot be read: ${error.message}`);
   });
   const graph = servingGraph(file);
+  if (!existsSync(join(directory, variablesFile)) && hasVariables(graph)) {
+    throw new EngineError('InvalidArgument', `${variablesFile} is missing, and the model has variables`);
+  }
   const native = sessionAddon();
   const config = sessionConfig(availableParallelism());
   const session = await native.load(directory, graph.tags, config).catch(refuse);

@@ -34,7 +34,7 @@ export function movableBuffers(tensors: readonly Tensor[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const { datatype, data } of tensors) {
     // Below this, moving costs more than copying.
-    if (datatype === 'BYTES' || data.byteLength < 4_096 || !(data.buffer instanceof ArrayBuffer)) continue;
+    if (datatype === 'BYTES' || data.byteLength < 4_096 || data.buffer instanceof SharedArrayBuffer) continue;
     if (data.byteLength === data.buffer.byteLength) buffers.add(data.buffer);
   }
   return [...buffers];
