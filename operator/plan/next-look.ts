@@ -18,6 +18,7 @@ const AFTER_NAME_CONFLICT_SECONDS = 30;
 const AFTER_TERMINAL_SECONDS = 300;
 /** While an extra pod of a rollout has no node; see `rollout.ts`. */
 const WHILE_STUCK_SECONDS = 5;
+const WHILE_WAITING_SECONDS = 30;
 
 /** The earliest of all reasons to look again, or undefined when only a change can bring something new. */
 export function nextLook(
@@ -27,7 +28,7 @@ export function nextLook(
 ): NextLook | undefined {
   const looks = [
     ...outcomes.flatMap(afterOutcome),
-    ...whileRolling(observed, target),
+    ...whileWaiting(observed, target),
     ...firstReports(observed),
   ];
   return looks.sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
@@ -53,9 +54,12 @@ function afterOutcome(outcome: Outcome): NextLook[] {
   }
 }
 
-function whileRolling({ pods }: Observed, { rollout }: Target): NextLook[] {
-  const isWaiting = rollout.kind === 'Surging' && pods.some((pod) => unscheduledSince(pod) !== undefined);
-  return isWaiting ? [{ afterSeconds: WHILE_STUCK_SECONDS, reason: 'an extra pod waits for a node' }] : [];
+/** What a waiting pod waits for, and who has it, can change without a sign that concerns this service. */
+function whileWaiting({ pods }: Observed, { rollout }: Target): NextLook[] {
+  if (!pods.some((pod) => unscheduledSince(pod) !== undefined)) return [];
+  return rollout.kind === 'Surging'
+    ? [{ afterSeconds: WHILE_STUCK_SECONDS, reason: 'an extra pod waits for a node' }]
+    : [{ afterSeconds: WHILE_WAITING_SECONDS, reason: 'a pod waits for a node' }];
 }
 
 /** A pod whose first report is not due yet will be judged when it is. */

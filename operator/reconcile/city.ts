@@ -38,7 +38,7 @@ export interface CityTools
     Pick<ObserveSources, 'stores' | 'reports' | 'customMetrics' | 'settings'>,
     Pick<TriggerSources, 'forAll'> {
   readonly events: EventRecorder;
-  /** Reconciles in flight at once; default 8. */
+  /** Reconciles in flight at once; default 16. They mostly wait for the API server. */
   readonly parallelism?: number;
 }
 
@@ -56,6 +56,7 @@ export class City {
     });
     const gpus = new GpuIndex(stores);
     this.controller = new Controller({
+      parallelism: 16,
       ...tools,
       name: 'model-service',
       reconcile: modelServiceReconcile({ ...tools, gpus, statusWriter }),
