@@ -5,8 +5,9 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { buildNative, linkIntoCheckout } from '../model-server/native/build.ts';
 import { removeAbandoned } from './region/abandoned.ts';
-import { repository } from './region/cache.ts';
+import { cacheDirectory, repository } from './region/cache.ts';
 import { cityImage } from './region/city-image.ts';
 import { ensureEngine } from './region/engine.ts';
 import { hostTool } from './region/go-programs.ts';
@@ -17,7 +18,10 @@ const kinds = ['unit', 'api', 'e2e'] as const;
 type Kind = (typeof kinds)[number];
 
 const preparations: Record<Kind, () => Promise<void>> = {
-  unit: async () => {},
+  unit: async () => {
+    const report = (line: string) => say(`TensorFlow: ${line}`);
+    await linkIntoCheckout(await buildNative({ arch: process.arch, gpu: false }, cacheDirectory, report));
+  },
   api: async () => {
     await ensureEngine();
     await cityImage('control-plane');
