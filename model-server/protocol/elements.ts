@@ -90,8 +90,34 @@ export function nestedShape(value: unknown, field: string): number[] {
 }
 
 /**
- * Fills `elements` from nested lists that must have exactly the given shape.
+ * Makes sure that nested lists have exactly the given shape, before memory is taken for it: a few short lists can
+ * claim the shape of a giant.
  * @throws ProtocolError that names the first list of another length, with its path
+ */
+export function requireShape(value: unknown, shape: readonly number[], field: string): void {
+  const walk = (inner: unknown, dimension: number, indices: number[]) => {
+    if (!Array.isArray(inner) || inner.length !== shape[dimension]) {
+      const path =
+        field +
+        indices
+          .slice(0, dimension)
+          .map((index) => `[${index}]`)
+          .join('');
+      throw invalid(path, `${describe(inner)} found, a list of ${shape[dimension]} expected as beside it`);
+    }
+    if (dimension === shape.length - 1) return;
+    for (let index = 0; index < inner.length; index++) {
+      indices[dimension] = index;
+      walk(inner[index], dimension + 1, indices);
+    }
+  };
+  if (shape.length > 0) walk(value, 0, []);
+}
+
+/**
+ * Fills `elements` from nested lists of the given shape.
+ * @param value has passed `requireShape`
+ * @throws ProtocolError that names the first value that is no element, with its path
  */
 export function fillNested(
   elements: TensorData,
@@ -102,21 +128,32 @@ export function fillNested(
 ): void {
   const target = elements as unknown as unknown[];
   let next = 0;
-  const walk = (inner: unknown, dimension: number, path: () => string) => {
-    if (dimension === shape.length) {
-      const element = read(inner);
-      if (isProblem(element)) throw invalid(path(), element);
-      target[next++] = element;
-      return;
-    }
-    if (!Array.isArray(inner) || inner.length !== shape[dimension]) {
-      throw invalid(path(), `${describe(inner)} found, a list of ${shape[dimension]} expected as beside it`);
-    }
-    for (let index = 0; index < inner.length; index++) {
-      walk(inner[index], dimension + 1, () => `${path()}[${index}]`);
-    }
+  const take = (leaf: unknown) => {
+    const element = read(leaf);
+    if (isProblem(element)) throw invalid(field + pathOf(next, shape), element);
+    target[next++] = element;
   };
-  walk(value, 0, () => field);
+  // Millions of leaves: nothing is made for each of them but the element.
+  const walk = (list: readonly unknown[], depth: number) => {
+    if (depth === shape.length) for (let index = 0; index < list.length; index++) take(list[index]);
+    else for (let index = 0; index < list.length; index++) walk(list[index] as unknown[], depth + 1);
+  };
+  if (shape.length === 0) take(value);
+  else walk(value as unknown[], 1);
+}
+
+/** `[1][0][2]`: where the element with this row-major number is. */
+function pathOf(element: number, shape: readonly number[]): string {
+  let rest = element;
+  return shape
+    .toReversed()
+    .map((size) => {
+      const index = rest % size;
+      rest = Math.floor(rest / size);
+      return `[${index}]`;
+    })
+    .toReversed()
+    .join('');
 }
 
 /** A string is never an element (BYTES elements are Uint8Array), so it can stand for what is wrong. */

@@ -2,7 +2,15 @@
  * Prediction in TensorFlow Serving's REST API, row format (`instances`) and column format (`inputs`)
  * (https://www.tensorflow.org/tfx/serving/api_rest#predict_api).
  */
-import { elementReader, elementWriter, fillNested, isBase64, nestedShape, newElements } from './elements.ts';
+import {
+  elementReader,
+  elementWriter,
+  fillNested,
+  isBase64,
+  nestedShape,
+  newElements,
+  requireShape,
+} from './elements.ts';
 import { invalid, ProtocolError } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
 import {
@@ -131,17 +139,10 @@ function onlyInput(signature: Signature, field: string): TensorSpec {
 /** The shape is what the lists say; whether the model takes it is checked by the engine. */
 function tensorOf(spec: TensorSpec, value: unknown, field: string): Tensor {
   const shape = nestedShape(value, field);
-  const elements = newElements(spec.datatype, elementCount(shape) > 0 ? boundedCount(shape, field) : 0);
+  requireShape(value, shape, field);
+  const elements = newElements(spec.datatype, elementCount(shape));
   fillNested(elements, value, shape, elementReader(spec.datatype), field);
   return { datatype: spec.datatype, shape, data: elements } as Tensor;
-}
-
-/** The first lists say how many elements there are; a body cannot hold more than a list's length limit. */
-function boundedCount(shape: readonly number[], field: string): number {
-  const count = elementCount(shape);
-  if (!Number.isSafeInteger(count) || count > 2 ** 31)
-    throw invalid(field, `shape ${formatShape(shape)} found, which is too large`);
-  return count;
 }
 
 /**

@@ -75,6 +75,12 @@ describe('a small model', () => {
     ['NaN as a word', path, '{"instances":[["NaN",1,1]]}', /instances/],
     ['null', path, '{"instances":[[null,1,1]]}', /instances/],
     ['a number too large', path, '{"instances":[[1e999,1,1]]}', /./],
+    [
+      'a few lists that claim to be a giant',
+      path,
+      `{"instances":[[${'0,'.repeat(39_999)}0]${',0'.repeat(39_999)}]}`,
+      /instances\[1\]: the number 0 found, a list of 40000 expected/,
+    ],
     ['cut JSON', path, '{"instances":[[1,2', /JSON/],
     ['nested without end', path, `{"instances":${'['.repeat(200_000)}`, /./],
     ['empty', path, '', /./],
