@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { UntypedObject } from '../../operator/kube/objects.ts';
-import { resources } from '../../operator/kube/resources.ts';
+import { resourcePath, resources } from '../../operator/kube/resources.ts';
 import { cluster } from './cluster.ts';
 import { TestOperator } from './operator-in.ts';
 
@@ -46,6 +46,13 @@ async function recordReplicas(name: string) {
   };
 }
 
+/** As the autoscaler does: an update through the scale subresource. */
+async function scale(name: string, replicas: number): Promise<void> {
+  const path = `${resourcePath(resources.Deployment, { namespace: operator.namespace, name })}/scale`;
+  const contentType = 'application/merge-patch+json';
+  await operator.client.request({ method: 'PATCH', path, contentType, body: { spec: { replicas } } });
+}
+
 const reasonOfScaled = async (name: string) => (await operator.condition(name, 'Scaled'))?.reason;
 const floorOf = async (name: string) =>
   (await operator.get(resources.Deployment, name)).metadata.annotations?.['aicity.io/autoscaling-floor'];
@@ -61,8 +68,7 @@ test('turning autoscaling on and off never changes the number of replicas by its
   );
   expect(await floorOf('traffic')).toBe('3');
 
-  // What the HPA controller does: an update through the scale subresource.
-  await operator.kubectl('scale', 'deployment/traffic', '--replicas=6');
+  await scale('traffic', 6);
   operator.lookAtAll();
   await operator.applyService('traffic', { ...spec, autoscaling: { maxReplicas: 9 } });
   await operator.until('the ceiling has moved', async () =>
@@ -92,6 +98,36 @@ test('turning autoscaling on and off never changes the number of replicas by its
   await operator.untilReason('traffic', 'Scaled', 'FixedReplicas');
   expect(await floorOf('traffic')).toBeUndefined();
   expect(await record.end()).toEqual([3, 6, 2]);
+});
+
+test('however the autoscaler and a person interleave, every number was asked for by one of them', async () => {
+  await operator.applyService('race', spec);
+  await operator.untilReason('race', 'Ready', 'PodsStarting');
+  const record = await recordReplicas('race');
+  const asked = new Set([3]);
+  for (let round = 0; round < 12; round += 1) {
+    await operator.applyService('race', { ...spec, autoscaling });
+    await new Promise((later) => setTimeout(later, round * 40)); // from far too early to at rest
+    const autoscalerWrites = [];
+    if (await operator.exists(resources.HorizontalPodAutoscaler, 'race')) {
+      const replicas = 4 + (round % 5);
+      asked.add(replicas);
+      autoscalerWrites.push(scale('race', replicas));
+    }
+    await Promise.all([...autoscalerWrites, operator.applyService('race', spec)]);
+    operator.lookAtAll();
+  }
+  await operator.until('it is at rest', async () => {
+    const { metadata } = await operator.get(resources.ModelService, 'race');
+    const { observedGeneration } = await operator.status('race');
+    return (
+      metadata.generation === observedGeneration &&
+      !(await operator.exists(resources.HorizontalPodAutoscaler, 'race'))
+    );
+  });
+  const seen = await record.end();
+  expect(asked.size).toBeGreaterThan(2);
+  expect(seen.filter((replicas) => !asked.has(replicas))).toEqual([]);
 });
 
 test('once spec.replicas decides again, an edit by hand of the Deployment is set back', async () => {

@@ -160,6 +160,45 @@ describe('changes of the spec', () => {
     await operator.until('it is gone', async () => !(await variables()).includes('MINE'));
   });
 
+  test('quantities may be numbers', async () => {
+    const resourcesOf = async () => {
+      const { spec } = await operator.get<{ spec: Deployment }>(resources.Deployment, 'traffic');
+      return spec.template.spec.containers[0]!.resources;
+    };
+    await operator.applyService('traffic', {
+      ...spec,
+      resources: { requests: { cpu: 2 }, limits: { memory: '2048Mi' } },
+    });
+    await operator.until('they are there', async () => (await resourcesOf())?.requests?.['cpu'] === '2');
+    expect(await resourcesOf()).toEqual({ requests: { cpu: '2' }, limits: { memory: '2Gi' } });
+    await operator.applyService('traffic', spec);
+    await operator.until('they are gone', async () => (await resourcesOf())?.requests?.['cpu'] === '500m');
+  });
+
+  test('with Reload a change of the pods waits, in the cluster as well as in the words of the status', async () => {
+    const reload = { ...spec, rollout: { strategy: 'Reload' } };
+    const names = async () =>
+      (await operator.list(resources.Pod, 'aicity.io/service=held'))
+        .map(({ metadata }) => metadata.name)
+        .sort();
+    await operator.applyService('held', reload);
+    await operator.until('all pods exist', async () => (await names()).length === 3);
+    const before = await names();
+    await operator.applyService('held', { ...reload, podTemplate: { env: [{ name: 'A', value: '1' }] } });
+    await operator.untilReason('held', 'RolledOut', 'RolloutHeld');
+    await operator.applyService('held', {
+      ...reload,
+      replicas: 4,
+      podTemplate: { env: [{ name: 'A', value: '1' }] },
+    });
+    await operator.until('a fourth pod is there', async () => (await names()).length === 4);
+    expect(await names()).toEqual(expect.arrayContaining(before));
+    expect(await operator.status('held')).toMatchObject({ replicas: 4, updatedReplicas: 0 });
+    await operator.applyService('held', reload);
+    await operator.untilReason('held', 'RolledOut', 'UpToDate');
+    expect(await operator.get(resources.Deployment, 'held')).not.toHaveProperty('spec.paused');
+  });
+
   test('another model changes the ConfigMap and no pod', async () => {
     const template = async () =>
       (await operator.get<{ spec: Deployment }>(resources.Deployment, 'traffic')).spec.template;
@@ -277,6 +316,10 @@ interface Deployment {
       readonly containers: readonly {
         readonly image: string;
         readonly env: readonly { readonly name: string }[];
+        readonly resources?: {
+          readonly requests?: Record<string, string>;
+          readonly limits?: Record<string, string>;
+        };
       }[];
     };
   };
