@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { LoadReport } from '../../../../crds/load-report.ts';
 import { OperatorClient } from '../../../../model-server/reports/operator-client.ts';
 import {
@@ -14,6 +14,9 @@ import {
   issueServing,
   makeAuthority,
 } from '../../../../operator/certificates/issue.ts';
+
+// Other work on the machine may take its time; nothing here measures any.
+jest.setTimeout(120_000);
 
 let directory: string;
 let server: Server;

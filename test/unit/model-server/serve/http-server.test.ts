@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { systemClock } from '../../../../model-server/clock.ts';
 import { invalid } from '../../../../model-server/protocol/errors.ts';
@@ -12,6 +12,9 @@ import type { Request } from '../../../../model-server/serve/batcher.ts';
 import { drain } from '../../../../model-server/serve/drain.ts';
 import { createHttpServer, type Protocols } from '../../../../model-server/serve/http-server.ts';
 import type { HostedModel } from '../../../../model-server/serve/model-host.ts';
+
+// Other work on the machine may take its time; nothing here measures any.
+jest.setTimeout(120_000);
 
 let server: Server;
 let port: number;

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { startOrigin } from '../repository/origin.ts';
 import { writeDenseModel } from './models.ts';
 import {
@@ -19,6 +19,7 @@ import {
 
 const BUILD_MILLISECONDS = 30 * 60_000;
 const PATIENCE_MILLISECONDS = 120_000;
+jest.setTimeout(PATIENCE_MILLISECONDS);
 
 let directory: string;
 beforeAll(async () => {
@@ -54,7 +55,7 @@ describe('a small model', () => {
       '127.0.0.1',
     ]);
     await server.ready();
-  }, PATIENCE_MILLISECONDS);
+  });
   afterAll(() => server?.kill());
 
   test('answers in both protocols', async () => {
@@ -215,125 +216,109 @@ describe('overload', () => {
     return { status, retryAfter: headers.get('retry-after'), body };
   };
 
-  test(
-    'is a bounded queue, then 429; requests of clients that go away are not computed',
-    async () => {
-      const server = await heavyServer('--queue-capacity', '8');
-      const counter = (name: string) => metric(server.url, name);
-      const running = inferOnes(server.url, heavy, width);
-      await eventually(async () => (await counter('aicity_requests_in_flight')) === 1);
-      const runs = await counter('aicity_batch_requests_count');
-      const abort = new AbortController();
-      const waiting = Array.from({ length: 8 }, () =>
-        inferOnes(server.url, 1, width, abort.signal).catch(() => 'gone'),
-      );
-      await eventually(async () => (await counter('aicity_requests_queued')) === 8);
-      expect(await outcomeOf(await inferOnes(server.url, 1, width))).toEqual({
-        status: 429,
-        retryAfter: '1',
-        body: { error: expect.stringMatching(/^8 requests are waiting and spec.serving.queueCapacity is 8/) },
-      });
-      abort.abort();
-      expect(new Set(await Promise.all(waiting))).toEqual(new Set(['gone']));
-      expect((await outcomeOf(await running)).status).toBe(200);
-      await eventually(async () => (await counter('aicity_requests_held_bytes')) === 0);
-      expect(await counter('aicity_batch_requests_count')).toBe(runs + 1);
-      expect(await counter('aicity_requests_cancelled_total')).toBe(8);
-    },
-    PATIENCE_MILLISECONDS,
-  );
+  test('is a bounded queue, then 429; requests of clients that go away are not computed', async () => {
+    const server = await heavyServer('--queue-capacity', '8');
+    const counter = (name: string) => metric(server.url, name);
+    const running = inferOnes(server.url, heavy, width);
+    await eventually(async () => (await counter('aicity_requests_in_flight')) === 1);
+    const runs = await counter('aicity_batch_requests_count');
+    const abort = new AbortController();
+    const waiting = Array.from({ length: 8 }, () =>
+      inferOnes(server.url, 1, width, abort.signal).catch(() => 'gone'),
+    );
+    await eventually(async () => (await counter('aicity_requests_queued')) === 8);
+    expect(await outcomeOf(await inferOnes(server.url, 1, width))).toEqual({
+      status: 429,
+      retryAfter: '1',
+      body: { error: expect.stringMatching(/^8 requests are waiting and spec.serving.queueCapacity is 8/) },
+    });
+    abort.abort();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['gone']));
+    expect((await outcomeOf(await running)).status).toBe(200);
+    await eventually(async () => (await counter('aicity_requests_held_bytes')) === 0);
+    expect(await counter('aicity_batch_requests_count')).toBe(runs + 1);
+    expect(await counter('aicity_requests_cancelled_total')).toBe(8);
+  });
 
-  test(
-    'what waits too long is answered 504, and the rest is answered',
-    async () => {
-      const server = await heavyServer('--request-timeout-seconds', '1');
-      const answers = await Promise.all(
-        Array.from({ length: 40 }, async () => outcomeOf(await inferOnes(server.url, heavy, width))),
-      );
-      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 504]));
-      for (const { status, body } of answers) {
-        if (status === 504) expect(body).toEqual({ error: expect.stringContaining('requestTimeoutSeconds') });
-      }
-    },
-    PATIENCE_MILLISECONDS,
-  );
+  test('what waits too long is answered 504, and the rest is answered', async () => {
+    const server = await heavyServer('--request-timeout-seconds', '1');
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async () => outcomeOf(await inferOnes(server.url, heavy, width))),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 504]));
+    for (const { status, body } of answers) {
+      if (status === 504) expect(body).toEqual({ error: expect.stringContaining('requestTimeoutSeconds') });
+    }
+  });
 });
 
-test(
-  'a drain under load loses nothing and ends with 0',
-  async () => {
-    await writeDenseModel(join(directory, 'drained'), { width: 64, scale: 1 });
-    const server = await startServer(
-      ['--model', `traffic=${join(directory, 'drained')}`, '--port', '0', '--host', '127.0.0.1'],
-      { MODEL_SERVER_DRAIN_LAG_SECONDS: '1' },
-    );
-    await server.ready();
-    const row = new Array(64).fill(1);
-    let answered = 0;
-    const lost: unknown[] = [];
-    const client = async () => {
-      for (;;) {
-        try {
-          const answer = await predict(server.url, [row]);
-          if (answer.status !== 200) lost.push(answer);
-          else answered++;
-        } catch (error) {
-          // Nobody listens any more: that request was never accepted, and goes to another replica.
-          const { code } = (error as { cause: { code?: string } }).cause;
-          if (code !== 'ECONNREFUSED') lost.push(code ?? error);
-          return;
-        }
+test('a drain under load loses nothing and ends with 0', async () => {
+  await writeDenseModel(join(directory, 'drained'), { width: 64, scale: 1 });
+  const server = await startServer(
+    ['--model', `traffic=${join(directory, 'drained')}`, '--port', '0', '--host', '127.0.0.1'],
+    { MODEL_SERVER_DRAIN_LAG_SECONDS: '1' },
+  );
+  await server.ready();
+  const row = new Array(64).fill(1);
+  let answered = 0;
+  const lost: unknown[] = [];
+  const client = async () => {
+    for (;;) {
+      try {
+        const answer = await predict(server.url, [row]);
+        if (answer.status !== 200) lost.push(answer);
+        else answered++;
+      } catch (error) {
+        // Nobody listens any more: that request was never accepted, and goes to another replica.
+        const { code } = (error as { cause: { code?: string } }).cause;
+        if (code !== 'ECONNREFUSED') lost.push(code ?? error);
+        return;
       }
-    };
-    const clients = Array.from({ length: 16 }, client);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    server.child.kill('SIGTERM');
-    await eventually(async () => (await fetch(`${server.url}/v2/health/ready`)).status === 503);
-    await Promise.all(clients);
-    expect(lost).toEqual([]);
-    expect(answered).toBeGreaterThan(16);
-    expect(await server.exit).toBe(0);
-  },
-  PATIENCE_MILLISECONDS,
-);
+    }
+  };
+  const clients = Array.from({ length: 16 }, client);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  server.child.kill('SIGTERM');
+  await eventually(async () => (await fetch(`${server.url}/v2/health/ready`)).status === 503);
+  await Promise.all(clients);
+  expect(lost).toEqual([]);
+  expect(answered).toBeGreaterThan(16);
+  expect(await server.exit).toBe(0);
+});
 
-test(
-  'a SavedModel is fetched over http, verified, and served from the cache when its origin is gone',
-  async () => {
-    const fixture = fileURLToPath(new URL('../../../fixtures/models/plus/', import.meta.url));
-    const names = ['saved_model.pb', 'variables/variables.index', 'variables/variables.data-00000-of-00001'];
-    const files = Object.fromEntries(
-      await Promise.all(
-        names.map(async (name) => [`m/5/${name}`, await readFile(join(fixture, name))] as const),
-      ),
-    );
-    const origin = await startOrigin(files);
-    const args = [
-      '--model',
-      `traffic=${origin.url}/m`,
-      '--model-version',
-      '5',
-      '--port',
-      '0',
-      '--host',
-      '127.0.0.1',
-    ];
-    args.push('--cache-directory', join(directory, 'cache'));
-    const answersFrom = async (server: ServerProcess) => {
-      await server.ready();
-      const answer = await fetch(`${server.url}/v1/models/traffic/versions/5:predict`, {
-        method: 'POST',
-        body: JSON.stringify({ instances: [2, 4] }),
-      });
-      expect(await answer.json()).toEqual({ predictions: [3, 4] });
-      await server.kill();
-    };
-    await answersFrom(await startServer(args));
-    await origin.close();
-    await answersFrom(await startServer(args));
-  },
-  PATIENCE_MILLISECONDS,
-);
+test('a SavedModel is fetched over http, verified, and served from the cache when its origin is gone', async () => {
+  const fixture = fileURLToPath(new URL('../../../fixtures/models/plus/', import.meta.url));
+  const names = ['saved_model.pb', 'variables/variables.index', 'variables/variables.data-00000-of-00001'];
+  const files = Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [`m/5/${name}`, await readFile(join(fixture, name))] as const),
+    ),
+  );
+  const origin = await startOrigin(files);
+  const args = [
+    '--model',
+    `traffic=${origin.url}/m`,
+    '--model-version',
+    '5',
+    '--port',
+    '0',
+    '--host',
+    '127.0.0.1',
+  ];
+  args.push('--cache-directory', join(directory, 'cache'));
+  const answersFrom = async (server: ServerProcess) => {
+    await server.ready();
+    const answer = await fetch(`${server.url}/v1/models/traffic/versions/5:predict`, {
+      method: 'POST',
+      body: JSON.stringify({ instances: [2, 4] }),
+    });
+    expect(await answer.json()).toEqual({ predictions: [3, 4] });
+    await server.kill();
+  };
+  await answersFrom(await startServer(args));
+  await origin.close();
+  await answersFrom(await startServer(args));
+});
 
 describe('a wrong start', () => {
   test.each([
@@ -344,8 +329,12 @@ describe('a wrong start', () => {
     [['--model', 'm=.', '--format', 'ONNX'], /--format/],
     [['--nonsense'], /--nonsense.*--help shows all flags/s],
   ])('%j', async (args, sentence) => {
-    await expect(startServer(args)).rejects.toThrow(sentence);
-    await expect(startServer(args)).rejects.toThrow('ended with 2');
+    const { message } = await startServer(args).then(
+      () => new Error('it started'),
+      (error: Error) => error,
+    );
+    expect(message).toMatch(/^the server ended with 2: /);
+    expect(message).toMatch(sentence);
   });
 
   test('a place without a model is said, and the process goes on', async () => {
