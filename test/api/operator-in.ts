@@ -31,10 +31,11 @@ const settings: Settings = {
 export class TestOperator {
   readonly namespace: string;
   readonly client: HttpKubeClient;
-  readonly registry = new ReportRegistry({ clock });
+  /** What the pods have reported; a new one after every restart. */
+  registry = new ReportRegistry({ clock });
   readonly customMetrics: { owner: CustomMetricsOwner } = { owner: { kind: 'Ours' } };
   readonly #city: City;
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #lookAtAll = () => {};
 
@@ -57,6 +58,15 @@ export class TestOperator {
     const operator = new TestOperator(city, await city.freshNamespace(prefix));
     await operator.run();
     return operator;
+  }
+
+  /** Ends this operator's work and begins that of another one, which has heard no replica yet. */
+  async restart(changed: Partial<Settings> = {}): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.#stop = new AbortController();
+    this.registry = new ReportRegistry({ clock });
+    await this.run(changed);
   }
 
   async run(changed: Partial<Settings> = {}): Promise<void> {

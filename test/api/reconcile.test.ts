@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ModelService } from '../../crds/model-service.ts';
 import type { UntypedObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { cluster } from './cluster.ts';
@@ -82,6 +83,45 @@ describe('a new service', () => {
       metadata.resourceVersion,
     );
     await operator.kubectl('delete', 'ms', 'later');
+  });
+});
+
+describe('another operator that takes over', () => {
+  test('with another certificate authority: pods stay, and nobody sees the service go down', async () => {
+    const generation = async () => (await operator.get(resources.Deployment, 'traffic')).metadata.generation;
+    const before = await generation();
+    const readiness = new Set<string>();
+    const watching = new AbortController();
+    const watch = (async () => {
+      const events = operator.client.watch<ModelService>(resources.ModelService, {
+        namespace: operator.namespace,
+        sendInitialEvents: true,
+        signal: watching.signal,
+      });
+      for await (const event of events) {
+        if (event.type === 'ERROR' || event.type === 'BOOKMARK') continue;
+        if (event.object.metadata.name !== 'traffic') continue;
+        for (const { type, status } of event.object.status?.conditions ?? []) {
+          if (type === 'Ready' || type === 'Reconciling') readiness.add(`${type}=${status}`);
+        }
+      }
+    })().catch((error: unknown) => {
+      if (!watching.signal.aborted) throw error;
+    });
+    await operator.restart({ reportAuthorities: 'ANOTHER' });
+    await operator.until('the pods trust it', async () => {
+      return JSON.stringify(await operator.get(resources.ConfigMap, 'traffic-model')).includes('ANOTHER');
+    });
+    operator.lookAtAll();
+    await operator.letPodsServe('traffic', uri);
+    await operator.applyService('after', spec);
+    await operator.untilReason('after', 'Ready', 'PodsStarting');
+    watching.abort();
+    await watch;
+    expect(await generation()).toBe(before);
+    expect((await operator.condition('traffic', 'Ready'))?.reason).toBe('Serving');
+    await operator.kubectl('delete', 'ms', 'after');
+    expect([...readiness]).toEqual(['Ready=True', 'Reconciling=False']);
   });
 });
 
