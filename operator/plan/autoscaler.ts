@@ -7,7 +7,7 @@ import type { CustomMetricsOwner } from './observed.ts';
 import type { DesiredObject } from './target.ts';
 
 /** Metrics that the operator serves under custom.metrics.k8s.io, one value per pod. */
-export const CUSTOM_METRICS = {
+const CUSTOM_METRICS = {
   /** Share of time in which the engine computes, in percent. */
   load: 'aicity_load',
   queueTime: 'aicity_queue_time_milliseconds',

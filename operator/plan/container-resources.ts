@@ -8,7 +8,7 @@ type Amounts = Readonly<Record<string, string>>;
  * autoscaling measures. There is no memory limit by default, since a good one depends on the model; without it the
  * kubelet evicts by priority when the node runs short.
  */
-export const DEFAULT_REQUESTS: Amounts = { cpu: '500m', memory: '1Gi' };
+const DEFAULT_REQUESTS: Amounts = { cpu: '500m', memory: '1Gi' };
 
 /**
  * The user's amounts, our defaults where there is neither a request nor a limit, and the GPUs. An amount with a limit

@@ -2,11 +2,6 @@
 import type { ModelService } from '../../crds/model-service.ts';
 import type { ChildKind } from './target.ts';
 
-export interface ChildName {
-  readonly kind: ChildKind;
-  readonly name: string;
-}
-
 export const API_VERSIONS: Readonly<Record<ChildKind, string>> = {
   ConfigMap: 'v1',
   ServiceAccount: 'v1',

@@ -10,7 +10,7 @@ import type { DesiredObject } from './target.ts';
 
 interface Rule {
   readonly to?: readonly Readonly<Record<string, unknown>>[];
-  readonly ports?: readonly { readonly protocol: 'TCP' | 'UDP'; readonly port: number }[];
+  readonly ports?: readonly { readonly protocol: 'TCP' | 'UDP'; readonly port?: number }[];
 }
 
 const tcp = (port: number) => ({ protocol: 'TCP' as const, port });
@@ -38,18 +38,53 @@ function toOperator({ operatorNamespace }: Settings): Rule {
   return { to: [namespaceNamed(operatorNamespace)], ports: [tcp(OPERATOR_TLS_PORT)] };
 }
 
+/** Enough to reach the model, and no more than the service itself says: the operator reads no Secret. */
+function toModel({ metadata, spec }: ModelService): Rule[] {
+  const uri = parseModelUri(spec.model.uri);
+  switch (uri.scheme) {
+    case 'http':
+    case 'https':
+      return toHost(uri, metadata.namespace);
+    case 's3':
+      return toS3({ metadata, spec });
+    case 'pvc':
+    case 'file':
+      return [];
+  }
+}
+
 /**
  * A host outside the cluster is reached at the port of the address. A Service inside it may lead to any port of its
  * pods, and a policy sees that port: there the namespace is what narrows.
  */
-function toModel({ metadata, spec }: ModelService): Rule[] {
-  const uri = parseModelUri(spec.model.uri);
-  if (uri.scheme !== 'http' && uri.scheme !== 'https') return [];
-  const namespace = namespaceOfHost(uri.host, metadata.namespace);
-  return [
-    { ports: [tcp(uri.port)] },
-    ...(namespace === undefined ? [] : [{ to: [namespaceNamed(namespace)] }]),
-  ];
+function toHost({ host, port }: { host: string; port: number }, own: string): Rule[] {
+  const namespace = namespaceOfHost(host, own);
+  return [{ ports: [tcp(port)] }, ...(namespace === undefined ? [] : [{ to: [namespaceNamed(namespace)] }])];
+}
+
+/**
+ * AWS_ENDPOINT_URL in spec.podTemplate.env names the one place. Otherwise it may stand in the Secret, which is not
+ * read, so any port may be it; and without a Secret it is AWS, with the metadata service that lends a role.
+ */
+function toS3({ metadata, spec }: Pick<ModelService, 'metadata' | 'spec'>): Rule[] {
+  const endpoint = endpointOf(spec);
+  if (endpoint) return toHost(endpoint, metadata.namespace);
+  if (spec.model.credentialsSecretRef) return [{ ports: [{ protocol: 'TCP' }] }];
+  return [{ ports: [tcp(443)] }, TO_METADATA_SERVICE];
+}
+
+/** Clouds lend the role of a machine or pod at link-local addresses. */
+const TO_METADATA_SERVICE: Rule = { to: [{ ipBlock: { cidr: '169.254.0.0/16' } }], ports: [tcp(80)] };
+
+function endpointOf({ podTemplate }: ModelService['spec']): { host: string; port: number } | undefined {
+  const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'].map(
+    (wanted) => podTemplate?.env?.find(({ name }) => name === wanted)?.value,
+  );
+  const value = variables.find((text) => text !== undefined && text !== '');
+  const found = /^(https?):\/\/([^/:@\s]+)(?::([0-9]{1,5}))?(?:\/|$)/.exec(value ?? '');
+  if (!found) return undefined;
+  const [, scheme, host = '', port] = found;
+  return { host, port: port === undefined ? (scheme === 'https' ? 443 : 80) : Number(port) };
 }
 
 /** The namespace of a Service's DNS name: `store`, `store.data`, `store.data.svc`, `store.data.svc.cluster.local`. */

@@ -15,12 +15,22 @@ interface Mounted {
   readonly mount: { readonly name: string; readonly mountPath: string; readonly readOnly?: true };
 }
 
-/** Volumes and mounts, in a fixed order. The model's address is not in them; only the claim of a pvc:// address is. */
+/**
+ * Volumes and mounts, in a fixed order. The model's address is not in them; only the claim of a pvc:// address and the
+ * name of the Secret with credentials are.
+ */
 export function podVolumes(service: ModelService): {
   volumes: Mounted['volume'][];
   volumeMounts: Mounted['mount'][];
 } {
-  const mounted = [assignment(service), token(), cache(), temporary(), ...claims(service)];
+  const mounted = [
+    assignment(service),
+    token(),
+    cache(),
+    temporary(),
+    ...claims(service),
+    ...credentials(service),
+  ];
   return { volumes: mounted.map(({ volume }) => volume), volumeMounts: mounted.map(({ mount }) => mount) };
 }
 
@@ -65,6 +75,18 @@ function claims({ spec }: ModelService): Mounted[] {
     {
       volume: { name: 'model', persistentVolumeClaim: { claimName: uri.claim, readOnly: true } },
       mount: { name: 'model', mountPath: `${POD_PATHS.volumesDirectory}/${uri.claim}`, readOnly: true },
+    },
+  ];
+}
+
+/** Optional, so that a pod starts without the Secret and says itself what it lacks; it appears in the pod when made. */
+function credentials({ spec }: ModelService): Mounted[] {
+  const secretName = spec.model.credentialsSecretRef?.name;
+  if (secretName === undefined) return [];
+  return [
+    {
+      volume: { name: 'credentials', secret: { secretName, optional: true, defaultMode: 0o444 } },
+      mount: { name: 'credentials', mountPath: POD_PATHS.credentialsDirectory, readOnly: true },
     },
   ];
 }

@@ -72,7 +72,7 @@ export function decideRollout(input: RolloutInput): RolloutDecision {
 }
 
 /** Pods made from another template, without those that are on their way out. */
-export function oldPods(pods: readonly Pod[], templateRevision: string): Pod[] {
+function oldPods(pods: readonly Pod[], templateRevision: string): Pod[] {
   return pods.filter((pod) => !isEnding(pod) && !isUpdated(pod, templateRevision));
 }
 

@@ -39,7 +39,7 @@ export function connectTriggers(
 }
 
 /** The services that an object belonged to before and belongs to now: by its label and by its controller. */
-export function ownersOf<T extends KubeObject>({ key, before, after }: Change<T>): Key[] {
+function ownersOf<T extends KubeObject>({ key, before, after }: Change<T>): Key[] {
   const names = [before, after].flatMap((object) => [
     object?.metadata.labels?.[LABELS.service],
     object?.metadata.ownerReferences?.find(({ controller, kind }) => controller && kind === 'ModelService')

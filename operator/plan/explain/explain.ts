@@ -7,7 +7,7 @@ import { objectsPending, objectsRefused } from './objects.ts';
 import { podsRefused } from './pods-refused.ts';
 import { insufficientGpu, nodeLost, unschedulable } from './scheduling.ts';
 
-export const CHECKS: readonly Check[] = [
+const CHECKS: readonly Check[] = [
   objectsRefused, // without its objects nothing else can happen
   podsRefused, // without pods neither
   imagePullFailed, // pods that cannot run
