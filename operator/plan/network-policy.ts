@@ -1,9 +1,9 @@
 /** Who may talk to the pods, and to whom they may talk: enough to serve, to report and to fetch the model. */
 import { selectorLabels } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
-import { parseModelUri } from '../../crds/model-uri.ts';
 import { HTTP_PORT } from '../../crds/pod-contract.ts';
 import { child } from './child.ts';
+import { modelAddress } from './model-address.ts';
 import type { Settings } from './observed.ts';
 import { DNS_PORT, OPERATOR_TLS_PORT } from './ports.ts';
 import type { DesiredObject } from './target.ts';
@@ -39,14 +39,15 @@ function toOperator({ operatorNamespace }: Settings): Rule {
 }
 
 /** Enough to reach the model, and no more than the service itself says: the operator reads no Secret. */
-function toModel({ metadata, spec }: ModelService): Rule[] {
-  const uri = parseModelUri(spec.model.uri);
+function toModel(service: ModelService): Rule[] {
+  const uri = modelAddress(service);
+  if ('problem' in uri) return [];
   switch (uri.scheme) {
     case 'http':
     case 'https':
-      return toHost(uri, metadata.namespace);
+      return toHost(uri, service.metadata.namespace);
     case 's3':
-      return toS3({ metadata, spec });
+      return toS3(service);
     case 'pvc':
     case 'file':
       return [];

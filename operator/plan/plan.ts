@@ -5,7 +5,7 @@
 import { ANNOTATIONS } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
 import { autoscaler } from './autoscaler.ts';
-import type { Deployment, LiveObject } from './cluster-objects.ts';
+import type { Autoscaler, Deployment, LiveObject } from './cluster-objects.ts';
 import { clusterService } from './cluster-service.ts';
 import { configMap } from './config-map.ts';
 import { deployment } from './deployment.ts';
@@ -31,10 +31,7 @@ import {
 export function plan(service: ModelService, observed: Observed): Target {
   const { settings, pods, gpus, now } = observed;
   const live = liveDeployment(service, observed);
-  const hasAutoscaler = observed.children.some(
-    (object) => object.kind === 'HorizontalPodAutoscaler' && ownership(object, service) !== 'Foreign',
-  );
-  const replicas = decideReplicas(service, live, hasAutoscaler);
+  const replicas = decideReplicas(service, live, liveAutoscaler(service, observed));
   const template = podTemplate(service, settings);
   const rollout = decideRollout({
     service,
@@ -65,6 +62,13 @@ export function plan(service: ModelService, observed: Observed): Target {
 export function liveDeployment(service: ModelService, observed: Observed): Deployment | undefined {
   const live = find(observed.children, 'Deployment', childName(service, 'Deployment'));
   return live && ownership(live, service) === 'Ours' ? (live as Deployment) : undefined;
+}
+
+/** The autoscaler as it is, also while it is on its way out. */
+export function liveAutoscaler(service: ModelService, { children }: Observed): Autoscaler | undefined {
+  const name = childName(service, 'HorizontalPodAutoscaler');
+  const live = find(children, 'HorizontalPodAutoscaler', name);
+  return live && ownership(live, service) !== 'Foreign' ? (live as Autoscaler) : undefined;
 }
 
 /** None before the autoscaler has been given the number of replicas: two writers would fight over it. */

@@ -1,7 +1,7 @@
 /** What is mounted into a model-server pod. */
 import type { ModelService } from '../../crds/model-service.ts';
-import { parseModelUri } from '../../crds/model-uri.ts';
 import { POD_PATHS, REPORT_AUDIENCE } from '../../crds/pod-contract.ts';
+import { modelAddress } from './model-address.ts';
 import { childName } from './names.ts';
 
 /** Room for two versions of a large model side by side; a pod that uses more is evicted, not the node. */
@@ -68,9 +68,9 @@ function temporary(): Mounted {
   };
 }
 
-function claims({ spec }: ModelService): Mounted[] {
-  const uri = parseModelUri(spec.model.uri);
-  if (uri.scheme !== 'pvc') return [];
+function claims(service: ModelService): Mounted[] {
+  const uri = modelAddress(service);
+  if ('problem' in uri || uri.scheme !== 'pvc') return [];
   return [
     {
       volume: { name: 'model', persistentVolumeClaim: { claimName: uri.claim, readOnly: true } },

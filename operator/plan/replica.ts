@@ -23,6 +23,9 @@ export interface Replica {
   readonly verified: boolean;
 }
 
+/** A ready pod reports at once; the rest allows for the clocks of two machines that differ. */
+const REPORT_OF_READY_POD_AFTER_SECONDS = 2 * REPORT_STALE_AFTER_SECONDS;
+
 /** Starting a process that links TensorFlow takes its time on a busy node; then it reports, whatever the model does. */
 const FIRST_REPORT_AFTER_SECONDS = 60;
 
@@ -71,7 +74,7 @@ function voiceOf(
 export function secondsOverdue(pod: Pod, now: string): number {
   const ready = conditionOf(pod, 'Ready');
   if (ready?.status === 'True' && ready.lastTransitionTime !== undefined) {
-    return secondsSince(ready.lastTransitionTime, now) - REPORT_STALE_AFTER_SECONDS;
+    return secondsSince(ready.lastTransitionTime, now) - REPORT_OF_READY_POD_AFTER_SECONDS;
   }
   const startedAt = containerOf(pod)?.state?.running?.startedAt;
   if (startedAt === undefined) return Number.NEGATIVE_INFINITY;

@@ -17,7 +17,7 @@
  */
 import { ANNOTATIONS } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
-import type { Deployment } from './cluster-objects.ts';
+import type { Autoscaler, Deployment } from './cluster-objects.ts';
 import type { Handover } from './target.ts';
 
 export type ReplicaDecision =
@@ -37,14 +37,14 @@ export type ReplicaDecision =
 
 /**
  * @param deployment as it is, or undefined when it is to be created
- * @param hasAutoscaler whether a HorizontalPodAutoscaler of this service still exists
+ * @param autoscaler of this service, while there is one
  */
 export function decideReplicas(
   { spec }: Pick<ModelService, 'spec'>,
   deployment: Deployment | undefined,
-  hasAutoscaler: boolean,
+  autoscaler: Autoscaler | undefined,
 ): ReplicaDecision {
-  if (!deployment) return { decides: 'Spec', replicas: spec.replicas };
+  if (!deployment) return { decides: 'Spec', replicas: replicasToBeginWith(spec, autoscaler) };
   const { replicas: live = 1 } = deployment.spec ?? {};
   const remembered = deployment.metadata.annotations?.[ANNOTATIONS.autoscalingFloor];
   if (spec.autoscaling) {
@@ -58,9 +58,19 @@ export function decideReplicas(
     return { decides: 'Spec', replicas: spec.replicas };
   }
   const { resourceVersion } = deployment.metadata;
-  return live === spec.replicas && !hasAutoscaler && resourceVersion !== undefined
+  return live === spec.replicas && !autoscaler && resourceVersion !== undefined
     ? { decides: 'Spec', replicas: live, onlyAtVersion: resourceVersion }
     : { decides: 'Held', floor: spec.replicas, replicas: live };
+}
+
+/** A Deployment that was deleted by hand under load comes back as large as the autoscaler last wanted it. */
+function replicasToBeginWith(
+  { autoscaling, replicas }: ModelService['spec'],
+  autoscaler: Autoscaler | undefined,
+): number {
+  if (!autoscaling) return replicas;
+  const asked = autoscaler?.status?.desiredReplicas ?? 0;
+  return Math.min(Math.max(asked, replicas), autoscaling.maxReplicas);
 }
 
 /** Replicas that a node drain must spare, and that must be ready for the service to be. */

@@ -1,6 +1,6 @@
 import { needsCustomMetrics } from '../autoscaler.ts';
-import type { Autoscaler, Condition } from '../cluster-objects.ts';
-import { childName } from '../names.ts';
+import type { Condition } from '../cluster-objects.ts';
+import { liveAutoscaler } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { quoted, replicaCount } from '../wording.ts';
 import type { Judge, Verdict } from './verdict.ts';
@@ -35,11 +35,7 @@ function held(replicas: number, floor: number): string {
 }
 
 function autoscaled({ observed, ready, service }: Situation, floor: number, replicas: number): Verdict {
-  const name = childName(service, 'HorizontalPodAutoscaler');
-  const live = observed.children.find(
-    (object): object is Autoscaler =>
-      object.kind === 'HorizontalPodAutoscaler' && object.metadata.name === name,
-  );
+  const live = liveAutoscaler(service, observed);
   const conditions = live?.status?.conditions ?? [];
   if (conditions.length === 0) {
     return { status: 'Unknown', reason: 'Progressing', message: 'the autoscaler has not looked yet' };

@@ -3,11 +3,12 @@ import type { Situation } from '../situation.ts';
 import { containerConfigInvalid, crashLoop, evicted, imagePullFailed, outOfMemory } from './containers.ts';
 import type { Check, Finding } from './finding.ts';
 import { modelFailed, modelLoading, podsStarting, replicasDraining, replicasUnknown } from './model.ts';
-import { objectsPending, objectsRefused } from './objects.ts';
+import { addressInvalid, objectsPending, objectsRefused } from './objects.ts';
 import { podsRefused } from './pods-refused.ts';
 import { insufficientGpu, nodeLost, unschedulable } from './scheduling.ts';
 
 const CHECKS: readonly Check[] = [
+  addressInvalid, // nobody can follow the spec
   objectsRefused, // without its objects nothing else can happen
   podsRefused, // without pods neither
   imagePullFailed, // pods that cannot run

@@ -1,7 +1,16 @@
-/** Objects that could not be written. */
+/** A spec that cannot be followed, and objects that could not be written. */
+import { modelAddress } from '../model-address.ts';
 import type { Outcome, Step } from '../target.ts';
 import { quoted } from '../wording.ts';
 import type { Check } from './finding.ts';
+
+/** The API server would refuse it today, but it was stored before. */
+export const addressInvalid: Check = ({ service }) => {
+  const address = modelAddress(service);
+  return 'problem' in address
+    ? { about: 'Objects', reason: 'InvalidSpec', message: address.problem }
+    : undefined;
+};
 
 /** The API server refuses an object for good, or somebody else's object stands in its place. */
 export const objectsRefused: Check = ({ outcomes }) => {

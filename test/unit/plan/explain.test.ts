@@ -305,6 +305,15 @@ describe('the deepest cause', () => {
       '1 pod was evicted from the node: Usage of EmptyDir volume "cache" exceeds the limit "20Gi"',
     ],
     [
+      'an address that was accepted once',
+      () => {
+        const old = { ...service, spec: { ...service.spec, model: { uri: 'gopher://x/m' } } };
+        return statusOf(old, observedWith());
+      },
+      'InvalidSpec',
+      /^spec\.model\.uri is "gopher:\/\/x\/m": expected https:/,
+    ],
+    [
       'an object that the API server refuses',
       () =>
         statusOf(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Deployment, LiveObject } from '../../../operator/plan/cluster-objects.ts';
+import type { Autoscaler, Deployment, LiveObject } from '../../../operator/plan/cluster-objects.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import { decideReplicas, guaranteedReplicas } from '../../../operator/plan/replicas.ts';
 import { afterSteps, observedWith, onCpu, serviceWith } from './builders.ts';
@@ -18,6 +18,12 @@ const live = (replicas: number, floor?: number): Deployment => ({
   spec: { replicas },
 });
 const handover = (replicas: number) => ({ replicas, uid: 'u', resourceVersion: '7' });
+
+const autoscaler = (desiredReplicas?: number): Autoscaler => ({
+  kind: 'HorizontalPodAutoscaler',
+  metadata: { name: 'traffic' },
+  ...(desiredReplicas === undefined ? {} : { status: { desiredReplicas } }),
+});
 
 describe('who decides', () => {
   test.each([
@@ -81,8 +87,20 @@ describe('who decides', () => {
     ['held, and the annotation removed by hand', fixed(3), live(6), false, { decides: 'Spec', replicas: 3 }],
     ['held, then to zero', fixed(0), live(6, 3), false, { decides: 'Spec', replicas: 0 }],
   ])('%s', (_what, service, deployment, hasAutoscaler, decision) => {
-    expect(decideReplicas(service, deployment, hasAutoscaler)).toEqual(decision);
+    expect(decideReplicas(service, deployment, hasAutoscaler ? autoscaler() : undefined)).toEqual(decision);
   });
+
+  test.each([
+    ['as many as it wanted', scaling(3), 6, 6],
+    ['at least the floor', scaling(3), 1, 3],
+    ['at most the ceiling', scaling(3), 50, 9],
+    ['no more than asked for when autoscaling is off', fixed(3), 6, 3],
+  ])(
+    'a Deployment that was deleted under an autoscaler comes back with %s',
+    (_what, its, desired, replicas) => {
+      expect(decideReplicas(its, undefined, autoscaler(desired))).toEqual({ decides: 'Spec', replicas });
+    },
+  );
 
   test('while autoscaled or held the floor is guaranteed, not the present number', () => {
     expect(guaranteedReplicas({ decides: 'Held', floor: 3, replicas: 6 })).toBe(3);

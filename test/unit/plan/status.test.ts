@@ -303,7 +303,7 @@ describe('the next look', () => {
 
   test('is when the first report of a pod is due', () => {
     const pods = [podOf(service, { name: 'new', readySince: secondsAgo(4) })];
-    expect(look({ ...world, pods })).toMatchObject({ afterSeconds: 7 });
+    expect(look({ ...world, pods })).toMatchObject({ afterSeconds: 17 });
   });
 
   test('is soon while a surge waits for a node', () => {
