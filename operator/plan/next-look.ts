@@ -1,6 +1,6 @@
 /** When to look again although nothing changes: some conclusions follow from the passing of time. */
 import type { Observed } from './observed.ts';
-import { isReady, unscheduledSince } from './pods.ts';
+import { creatingSince, DELAYED_AFTER_SECONDS, isReady, secondsSince, unscheduledSince } from './pods.ts';
 import { secondsOverdue } from './replica.ts';
 import type { Outcome, Target } from './target.ts';
 
@@ -30,6 +30,7 @@ export function nextLook(
     ...outcomes.flatMap(afterOutcome),
     ...whileWaiting(observed, target),
     ...firstReports(observed),
+    ...delays(observed),
   ];
   return looks.sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
 }
@@ -60,6 +61,16 @@ function whileWaiting({ pods }: Observed, { rollout }: Target): NextLook[] {
   return rollout.kind === 'Surging'
     ? [{ afterSeconds: WHILE_STUCK_SECONDS, reason: 'an extra pod waits for a node' }]
     : [{ afterSeconds: WHILE_WAITING_SECONDS, reason: 'a pod waits for a node' }];
+}
+
+/** A pod that gets no container will be told when that takes too long. */
+function delays({ now, pods }: Observed): NextLook[] {
+  return pods
+    .map(creatingSince)
+    .filter((since) => since !== undefined)
+    .map((since) => DELAYED_AFTER_SECONDS - secondsSince(since, now))
+    .filter((seconds) => seconds > 0)
+    .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'a pod has no container yet' }));
 }
 
 /** A pod whose first report is not due yet will be judged when it is. */

@@ -22,6 +22,18 @@ export function unscheduledSince(pod: Pod): string | undefined {
   return scheduled.lastTransitionTime ?? pod.metadata.creationTimestamp;
 }
 
+/** Mounting volumes and setting up the network takes seconds; beyond this something is missing. */
+export const DELAYED_AFTER_SECONDS = 60;
+
+/** Since when a pod that has a node has had no container yet; undefined when it has one. */
+export function creatingSince(pod: Pod): string | undefined {
+  const scheduled = conditionOf(pod, 'PodScheduled');
+  const isCreating = containerOf(pod)?.state?.waiting?.reason === 'ContainerCreating';
+  return isCreating && !isEnding(pod) && scheduled?.status === 'True'
+    ? scheduled.lastTransitionTime
+    : undefined;
+}
+
 export function conditionOf({ status }: Pod, type: string): Condition | undefined {
   return status?.conditions?.find((condition) => condition.type === type);
 }

@@ -1,6 +1,6 @@
 /** Containers that do not come up, as the kubelet tells it. */
 import type { ContainerStatus } from '../cluster-objects.ts';
-import { containerOf } from '../pods.ts';
+import { containerOf, creatingSince, DELAYED_AFTER_SECONDS, secondsSince } from '../pods.ts';
 import type { Replica } from '../replica.ts';
 import type { Situation } from '../situation.ts';
 import { ofReplicas, quoted } from '../wording.ts';
@@ -79,6 +79,25 @@ export const crashLoop: Check = ({ replicas, wanted }) => {
     about: 'Pods',
     reason: 'CrashLoop',
     message: `${who} with ${how} (${restarts} restarts of pod ${first.pod.metadata.name})${words}; kubectl logs --previous ${first.pod.metadata.name} shows its last words`,
+  };
+};
+
+/**
+ * Pods that have long had a node and still no container. Why is told in events alone, which the operator does not read:
+ * mostly a volume that cannot be mounted.
+ */
+export const containerDelayed: Check = ({ observed, replicas, wanted }) => {
+  const delayed = replicas.filter(({ pod }) => {
+    const since = creatingSince(pod);
+    return since !== undefined && secondsSince(since, observed.now) >= DELAYED_AFTER_SECONDS;
+  });
+  const [first] = delayed;
+  if (!first) return undefined;
+  const { name } = first.pod.metadata;
+  return {
+    about: 'Pods',
+    reason: 'PodsStarting',
+    message: `${ofReplicas(delayed.length, wanted, 'has', 'have')} a node but no container for more than a minute; kubectl describe pod ${name} says what it waits for, mostly a volume or a claim`,
   };
 };
 

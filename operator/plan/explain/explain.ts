@@ -1,6 +1,13 @@
 /** Why a service is not where it should be: a list of small checks, the deepest cause first. */
 import type { Situation } from '../situation.ts';
-import { containerConfigInvalid, crashLoop, evicted, imagePullFailed, outOfMemory } from './containers.ts';
+import {
+  containerConfigInvalid,
+  containerDelayed,
+  crashLoop,
+  evicted,
+  imagePullFailed,
+  outOfMemory,
+} from './containers.ts';
 import type { Check, Finding } from './finding.ts';
 import { modelFailed, modelLoading, podsStarting, replicasDraining, replicasUnknown } from './model.ts';
 import { addressInvalid, objectsPending, objectsRefused } from './objects.ts';
@@ -19,6 +26,7 @@ const CHECKS: readonly Check[] = [
   unschedulable,
   nodeLost, // pods that are cut off
   modelFailed, // pods that run and cannot serve
+  containerDelayed, // pods that wait for something else than a place
   replicasUnknown, // pods of which nothing is known
   evicted, // pods that are gone, when no living one explains it
   objectsPending, // the operator's own difficulties

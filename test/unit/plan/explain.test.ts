@@ -291,6 +291,19 @@ describe('the deepest cause', () => {
       '1 of 3 replicas loads the wanted model',
     ],
     [
+      'a volume that cannot be mounted',
+      () =>
+        withThird(podOf(service, { ...waiting('ContainerCreating'), name: 'c', readySince: secondsAgo(90) })),
+      'PodsStarting',
+      '1 of 3 replicas has a node but no container for more than a minute; kubectl describe pod c says what it waits for, mostly a volume or a claim',
+    ],
+    [
+      'a container that is being made',
+      () => withThird(podOf(service, { ...waiting('ContainerCreating'), readySince: secondsAgo(20) })),
+      'PodsStarting',
+      '1 of 3 replicas is starting',
+    ],
+    [
       'evictions',
       () => {
         const gone = podOf(service, {

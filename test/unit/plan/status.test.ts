@@ -306,6 +306,12 @@ describe('the next look', () => {
     expect(look({ ...world, pods })).toMatchObject({ afterSeconds: 17 });
   });
 
+  test('is when a pod without a container has waited too long', () => {
+    const container = { state: { waiting: { reason: 'ContainerCreating' } } };
+    const pods = [podOf(service, { name: 'new', ready: false, readySince: secondsAgo(20), container })];
+    expect(look({ ...world, pods })).toMatchObject({ afterSeconds: 41 });
+  });
+
   test('is soon while a surge waits for a node', () => {
     const pods = [
       ...world.pods.map((pod) => podOf(service, { name: pod.metadata.name, templateRevision: 'old' })),
