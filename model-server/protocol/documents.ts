@@ -1,5 +1,6 @@
 /** What the two protocols say about a model, besides running it. */
-import type { Datatype, Signature, TensorSpec } from './tensor.ts';
+import type { Signature, TensorSpec } from './tensor.ts';
+import { tensorflowName } from './tensorflow-types.ts';
 
 /** Open Inference Protocol platforms of the model formats. */
 export const platforms = {
@@ -68,7 +69,7 @@ export function signatureMetadata(name: string, version: string, signatures: Ite
 /** Sizes are strings, as protobuf's JSON writes 64-bit numbers. */
 function tensorInfo({ datatype, shape, tensorName }: TensorSpec): object {
   return {
-    dtype: tensorflowNames[datatype],
+    dtype: tensorflowName(datatype),
     tensor_shape: {
       dim: (shape ?? []).map((size) => ({ size: String(size), name: '' })),
       unknown_rank: shape === null,
@@ -76,21 +77,3 @@ function tensorInfo({ datatype, shape, tensorName }: TensorSpec): object {
     name: tensorName,
   };
 }
-
-/** Names in tensorflow/core/framework/types.proto. */
-export const tensorflowNames: Readonly<Record<Datatype, string>> = {
-  BOOL: 'DT_BOOL',
-  UINT8: 'DT_UINT8',
-  UINT16: 'DT_UINT16',
-  UINT32: 'DT_UINT32',
-  UINT64: 'DT_UINT64',
-  INT8: 'DT_INT8',
-  INT16: 'DT_INT16',
-  INT32: 'DT_INT32',
-  INT64: 'DT_INT64',
-  FP16: 'DT_HALF',
-  BF16: 'DT_BFLOAT16',
-  FP32: 'DT_FLOAT',
-  FP64: 'DT_DOUBLE',
-  BYTES: 'DT_STRING',
-};

@@ -2,12 +2,12 @@
  * Inference in the Open Inference Protocol v2 over REST, with the binary tensor extension
  * (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md).
  */
-import { elementReader, elementWriter, fillFlat, newElements } from './elements.ts';
-import { invalid } from './errors.ts';
+import { invalid, ProtocolError, quoted } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
 import { tensorFromBytes, tensorToBytes } from './raw.ts';
+import { inputOfRawBody, RawParts } from './raw-request.ts';
+import { maxDimensions, tensorFromList } from './read-tensor.ts';
 import {
-  type Datatype,
   datatypes,
   elementCount,
   formatShape,
@@ -16,6 +16,7 @@ import {
   type Signature,
   type Tensor,
 } from './tensor.ts';
+import { elementWriter, flatList, textOf } from './write-tensor.ts';
 
 /** Header, in lower case, that says where the JSON ends and raw tensors begin. */
 export const jsonLengthHeader = 'inference-header-content-length';
@@ -47,7 +48,9 @@ export function decodeInfer(
   signature: Signature,
 ): InferRequest {
   const header = jsonLength === undefined ? body.byteLength : headerLength(jsonLength, body.byteLength);
-  if (header === 0 && jsonLength !== undefined) return rawRequest(body, signature);
+  if (header === 0 && jsonLength !== undefined) {
+    return { id: undefined, inputs: inputOfRawBody(body, signature), outputs: undefined, isBinary: true };
+  }
   const request = parseJsonObject(body.subarray(0, header));
   const raw = new RawParts(body.subarray(header));
   const inputs = decodeInputs(request['inputs'], raw);
@@ -63,70 +66,11 @@ export function decodeInfer(
 function headerLength(text: string, bodyLength: number): number {
   const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(length))
-    throw invalid('Inference-Header-Content-Length', `"${text}" found, a number of bytes expected`);
+    throw invalid('Inference-Header-Content-Length', `${quoted(text)} found, a number of bytes expected`);
   if (length > bodyLength) {
     throw invalid('Inference-Header-Content-Length', `${length} found, but the body has ${bodyLength} bytes`);
   }
   return length;
-}
-
-/** The raw tensors behind the JSON, taken in the order of the inputs. */
-class RawParts {
-  #rest: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#rest = bytes;
-  }
-
-  take(size: number, field: string): Uint8Array {
-    if (size > this.#rest.byteLength) {
-      throw invalid(field, `${size} bytes announced, but only ${this.#rest.byteLength} are left in the body`);
-    }
-    const part = this.#rest.subarray(0, size);
-    this.#rest = this.#rest.subarray(size);
-    return part;
-  }
-
-  finish(): void {
-    if (this.#rest.byteLength > 0)
-      throw invalid('', `${this.#rest.byteLength} bytes found behind the last input`);
-  }
-}
-
-/** One variable dimension at most can be worked out from the number of bytes. */
-function rawRequest(body: Uint8Array, signature: Signature): InferRequest {
-  const [spec, ...others] = signature.inputs;
-  if (!spec || others.length > 0) {
-    throw invalid(
-      '',
-      `a raw body is one tensor, and signature "${signature.name}" takes ${signature.inputs.length}`,
-    );
-  }
-  const declared = spec.shape;
-  if (!declared || declared.filter((size) => size === -1).length > 1) {
-    throw invalid(
-      '',
-      `a raw body does not tell the shape of "${spec.name}", ${formatShape(declared)}; send JSON with the shape`,
-    );
-  }
-  const row =
-    tensorBytesPerUnit(spec.datatype) * elementCount(declared.map((size) => (size === -1 ? 1 : size)));
-  const variable = spec.datatype === 'BYTES' ? 1 : Math.floor(body.byteLength / row);
-  const shape = declared.map((size) => (size === -1 ? variable : size));
-  const bytes = spec.datatype === 'BYTES' ? lengthPrefixed(body) : body;
-  const tensor = tensorFromBytes(spec.datatype, shape, bytes, `inputs[0] "${spec.name}"`);
-  return { id: undefined, inputs: new Map([[spec.name, tensor]]), outputs: undefined, isBinary: true };
-}
-
-const tensorBytesPerUnit = (datatype: Datatype) =>
-  Math.max(1, Array.isArray(newElements(datatype, 1)) ? 1 : bytesOf(datatype));
-const bytesOf = (datatype: Datatype) => (newElements(datatype, 1) as Uint8Array).BYTES_PER_ELEMENT;
-
-function lengthPrefixed(body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(4 + body.byteLength);
-  new DataView(bytes.buffer).setUint32(0, body.byteLength, true);
-  bytes.set(body, 4);
-  return bytes;
 }
 
 function decodeInputs(inputs: unknown, raw: RawParts): NamedTensors {
@@ -140,7 +84,7 @@ function decodeInputs(inputs: unknown, raw: RawParts): NamedTensors {
     const name = input['name'];
     if (typeof name !== 'string')
       throw invalid(`${field}.name`, `${describe(name)} found, a string expected`);
-    if (named.has(name)) throw invalid(`${field}.name`, `"${name}" is given twice`);
+    if (named.has(name)) throw invalid(`${field}.name`, `${quoted(name)} is given twice`);
     named.set(name, decodeInput(input, raw, field));
   }
   return named;
@@ -151,7 +95,7 @@ function decodeInput(input: JsonObject, raw: RawParts, field: string): Tensor {
   if (!isDatatype(datatype)) {
     throw invalid(
       `${field}.datatype`,
-      `${JSON.stringify(datatype ?? null)} found, one of ${datatypes.join(', ')} expected`,
+      `${typeof datatype === 'string' ? quoted(datatype) : describe(datatype)} found, one of ${datatypes.join(', ')} expected`,
     );
   }
   const shape = decodeShape(input['shape'], `${field}.shape`);
@@ -166,43 +110,16 @@ function decodeInput(input: JsonObject, raw: RawParts, field: string): Tensor {
     }
     return tensorFromBytes(datatype, shape, raw.take(size as number, field), field);
   }
-  return tensorFromJson(datatype, shape, data, `${field}.data`);
-}
-
-function tensorFromJson(datatype: Datatype, shape: number[], data: unknown, field: string): Tensor {
-  const expected = elementCount(shape);
-  const found = countUpTo(data, expected);
-  if (found !== expected) {
-    throw invalid(
-      field,
-      `${found > expected ? `more than ${expected}` : found} elements found, ${expected} expected for shape ${formatShape(shape)}`,
-    );
-  }
-  const elements = newElements(datatype, expected);
-  fillFlat(elements, data, elementReader(datatype), field);
-  return { datatype, shape, data: elements } as Tensor;
-}
-
-/** Counts before memory is taken: a shape is only a claim. Stops as soon as there are too many. */
-function countUpTo(data: unknown, most: number): number {
-  let count = 0;
-  const pending: unknown[] = [data];
-  while (pending.length > 0 && count <= most) {
-    const next = pending.pop();
-    if (!Array.isArray(next)) count += next === undefined ? 0 : 1;
-    else if (next.length > 0 && !Array.isArray(next[0]) && !next.some(Array.isArray)) count += next.length;
-    else for (const item of next) pending.push(item);
-  }
-  return count;
+  return tensorFromList(datatype, shape, data, `${field}.data`);
 }
 
 function decodeShape(shape: unknown, field: string): number[] {
   const isShape =
     Array.isArray(shape) &&
-    shape.length <= 16 &&
+    shape.length <= maxDimensions &&
     shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!isShape)
-    throw invalid(field, `${JSON.stringify(shape ?? null)?.slice(0, 100)} found, a list of sizes expected`);
+    throw invalid(field, `${describe(shape)} found, a list of at most ${maxDimensions} sizes expected`);
   if (!Number.isSafeInteger(elementCount(shape))) throw invalid(field, `${formatShape(shape)} is too large`);
   return shape;
 }
@@ -225,7 +142,7 @@ function decodeOutputs(
     if (!known.includes(name)) {
       throw invalid(
         `${field}.name`,
-        `"${name}" is no output of signature "${signature.name}"; expected ${known.map((one) => `"${one}"`).join(', ')}`,
+        `${quoted(name)} is no output of signature "${signature.name}"; expected ${known.map((one) => `"${one}"`).join(', ')}`,
       );
     }
     const own = parameter(output, 'binary_data');
@@ -252,7 +169,11 @@ export function encodeInfer(
   const written = [...wanted].map(([name, asRaw]) => {
     const tensor = outputs.get(name)!;
     const head = `{"name":${JSON.stringify(name)},"shape":[${tensor.shape.join(',')}],"datatype":"${tensor.datatype}"`;
-    if (!asRaw) return `${head},"data":[${flat(tensor)}]}`;
+    if (!asRaw)
+      return `${head},"data":${flatList(
+        tensor,
+        elementWriter(tensor, (bytes) => textOutput(name, bytes)),
+      )}}`;
     const bytes = tensorToBytes(tensor);
     raw.push(bytes);
     return `${head},"parameters":{"binary_data_size":${bytes.byteLength}}}`;
@@ -262,9 +183,13 @@ export function encodeInfer(
   return { json, raw, jsonLength: raw.length > 0 ? Buffer.byteLength(json) : undefined };
 }
 
-function flat(tensor: Tensor): string {
-  const write = elementWriter(tensor);
-  const tokens = new Array<string>(tensor.data.length);
-  for (let index = 0; index < tokens.length; index++) tokens[index] = write(index);
-  return tokens.join(',');
+/** BYTES in JSON are strings; what is no text would arrive as something else. */
+function textOutput(name: string, bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  if (text !== undefined) return JSON.stringify(text);
+  throw new ProtocolError(
+    'InvalidArgument',
+    'outputs',
+    `output ${quoted(name)} has bytes that are no UTF-8 text; ask for it with "parameters":{"binary_data":true}`,
+  );
 }

@@ -2,25 +2,12 @@
  * Prediction in TensorFlow Serving's REST API, row format (`instances`) and column format (`inputs`)
  * (https://www.tensorflow.org/tfx/serving/api_rest#predict_api).
  */
-import {
-  elementReader,
-  elementWriter,
-  fillNested,
-  isBase64,
-  nestedShape,
-  newElements,
-  requireShape,
-} from './elements.ts';
-import { invalid, ProtocolError } from './errors.ts';
+import { invalid, ProtocolError, quoted } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
-import {
-  elementCount,
-  formatShape,
-  type NamedTensors,
-  type Signature,
-  type Tensor,
-  type TensorSpec,
-} from './tensor.ts';
+import { isBase64 } from './leaves.ts';
+import { tensorFromNested } from './read-tensor.ts';
+import { formatShape, type NamedTensors, type Signature, type Tensor, type TensorSpec } from './tensor.ts';
+import { base64Object, elementWriter, nestedLists, textOf } from './write-tensor.ts';
 
 export interface PredictRequest {
   readonly signature: string;
@@ -65,7 +52,11 @@ function decodeRows(instances: unknown, signature: Signature): Pick<PredictReque
   for (const spec of signature.inputs) {
     inputs.set(
       spec.name,
-      tensorOf(spec, columns.get(spec.name), isNamed ? `instances "${spec.name}"` : 'instances'),
+      tensorFromNested(
+        spec.datatype,
+        columns.get(spec.name),
+        isNamed ? `instances ${quoted(spec.name)}` : 'instances',
+      ),
     );
   }
   return { inputs, rows: instances.length };
@@ -95,7 +86,7 @@ function decodeColumns(inputs: unknown, signature: Signature): NamedTensors {
   const isNamed = isObject(inputs) && !isBase64(inputs);
   if (!isNamed) {
     const spec = onlyInput(signature, 'inputs');
-    return new Map([[spec.name, tensorOf(spec, inputs, 'inputs')]]);
+    return new Map([[spec.name, tensorFromNested(spec.datatype, inputs, 'inputs')]]);
   }
   refuseOthers(inputs, names, 'inputs', signature);
   const tensors = new Map<string, Tensor>();
@@ -105,7 +96,7 @@ function decodeColumns(inputs: unknown, signature: Signature): NamedTensors {
         'inputs',
         `input "${spec.name}" is missing; signature "${signature.name}" takes ${listed(names)}`,
       );
-    tensors.set(spec.name, tensorOf(spec, inputs[spec.name], `inputs.${spec.name}`));
+    tensors.set(spec.name, tensorFromNested(spec.datatype, inputs[spec.name], `inputs.${spec.name}`));
   }
   return tensors;
 }
@@ -120,7 +111,7 @@ function refuseOthers(
   if (other !== undefined) {
     throw invalid(
       field,
-      `"${other.slice(0, 100)}" is no input of signature "${signature.name}"; expected ${listed(names)}`,
+      `${quoted(other)} is no input of signature "${signature.name}"; expected ${listed(names)}`,
     );
   }
 }
@@ -136,30 +127,21 @@ function onlyInput(signature: Signature, field: string): TensorSpec {
   return spec;
 }
 
-/** The shape is what the lists say; whether the model takes it is checked by the engine. */
-function tensorOf(spec: TensorSpec, value: unknown, field: string): Tensor {
-  const shape = nestedShape(value, field);
-  requireShape(value, shape, field);
-  const elements = newElements(spec.datatype, elementCount(shape));
-  fillNested(elements, value, shape, elementReader(spec.datatype), field);
-  return { datatype: spec.datatype, shape, data: elements } as Tensor;
-}
-
 /**
- * `{"predictions": …}` in row format, `{"outputs": …}` in column format. Outputs whose name ends in `_bytes` are
- * written as `{"b64": …}`.
+ * `{"predictions": …}` in row format, `{"outputs": …}` in column format. Outputs whose name ends in `_bytes`, and
+ * elements that are no text, are written as `{"b64": …}`.
  * @throws ProtocolError when an output cannot be divided into the rows of the request
  */
 export function encodePredict({ rows }: Pick<PredictRequest, 'rows'>, outputs: NamedTensors): string {
   const written = [...outputs].map(([name, tensor]) => ({
     name,
     tensor,
-    write: elementWriter(tensor, name.endsWith('_bytes')),
+    write: elementWriter(tensor, name.endsWith('_bytes') ? base64Object : textOrBase64),
   }));
   const single = written.length === 1 ? written[0]! : undefined;
   if (rows === undefined) {
-    if (single) return `{"outputs":${nested(single.tensor, single.write)}}`;
-    return `{"outputs":{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nested(tensor, write)}`).join(',')}}}`;
+    if (single) return `{"outputs":${nestedLists(single.tensor, single.write)}}`;
+    return `{"outputs":{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nestedLists(tensor, write)}`).join(',')}}}`;
   }
   for (const { name, tensor } of written) {
     if (tensor.shape[0] !== rows) {
@@ -171,21 +153,16 @@ export function encodePredict({ rows }: Pick<PredictRequest, 'rows'>, outputs: N
     }
   }
   const predictions = Array.from({ length: rows }, (_, row) => {
-    if (single) return nested(single.tensor, single.write, row);
-    return `{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nested(tensor, write, row)}`).join(',')}}`;
+    if (single) return nestedLists(single.tensor, single.write, row);
+    return `{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nestedLists(tensor, write, row)}`).join(',')}}`;
   });
   return `{"predictions":[${predictions.join(',')}]}`;
 }
 
-/** The whole tensor, or one row of it, as nested lists. */
-function nested({ shape }: Tensor, write: (index: number) => string, row?: number): string {
-  const inner = row === undefined ? shape : shape.slice(1);
-  let next = row === undefined ? 0 : row * elementCount(inner);
-  const walk = (dimension: number): string => {
-    if (dimension === inner.length) return write(next++);
-    return `[${Array.from({ length: inner[dimension]! }, () => walk(dimension + 1)).join(',')}]`;
-  };
-  return walk(0);
+/** What is no text would arrive as something else, so it is written as if its name ended in `_bytes`. */
+function textOrBase64(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  return text === undefined ? base64Object(bytes) : JSON.stringify(text);
 }
 
 const listed = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');

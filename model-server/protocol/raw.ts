@@ -1,13 +1,16 @@
 /**
  * Tensors as raw bytes, as in the binary tensor extension
  * (https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md):
- * little-endian, row-major, no padding; BOOL is one byte; each BYTES element has a 4-byte length before it.
+ * little-endian, row-major, no padding; BOOL is one byte; each BYTES element has a 4-byte length before it. Pure.
  */
-import { newElements } from './elements.ts';
 import { invalid } from './errors.ts';
+import { maxByteStrings, newElements } from './read-tensor.ts';
 import { type Datatype, datatypeBytes, elementCount, formatShape, type Tensor } from './tensor.ts';
 
-/** @throws ProtocolError when the bytes are not exactly what datatype and shape need */
+/**
+ * The values are copied: a request's bytes lie at any offset, and typed arrays need an aligned one.
+ * @throws ProtocolError when the bytes are not exactly what datatype and shape need
+ */
 export function tensorFromBytes(
   datatype: Datatype,
   shape: readonly number[],
@@ -24,7 +27,6 @@ export function tensorFromBytes(
     );
   }
   const data = newElements(datatype, length);
-  // A copy, since a request's bytes lie at any offset and typed arrays need an aligned one.
   new Uint8Array(data.buffer).set(bytes);
   if (datatype === 'BOOL' && (data as Uint8Array).some((value) => value > 1)) {
     throw invalid(field, 'a BOOL byte other than 0 and 1 found');
@@ -33,22 +35,28 @@ export function tensorFromBytes(
 }
 
 function byteStrings(bytes: Uint8Array, length: number, field: string): Uint8Array[] {
+  if (length > maxByteStrings) {
+    throw invalid(field, `${length} byte strings found, at most ${maxByteStrings} are taken in one request`);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const strings: Uint8Array[] = [];
   let at = 0;
-  while (at < bytes.byteLength) {
+  while (at < bytes.byteLength && strings.length <= length) {
     const size = at + 4 <= bytes.byteLength ? view.getUint32(at, true) : undefined;
     if (size === undefined || at + 4 + size > bytes.byteLength) {
       throw invalid(field, `byte string ${strings.length} is cut off`);
     }
-    strings.push(bytes.slice(at + 4, at + 4 + size));
+    strings.push(Uint8Array.prototype.slice.call(bytes, at + 4, at + 4 + size));
     at += 4 + size;
   }
-  if (strings.length !== length)
-    throw invalid(field, `${strings.length} byte strings found, ${length} expected`);
+  if (strings.length !== length) {
+    const found = strings.length > length ? `more than ${length}` : strings.length;
+    throw invalid(field, `${found} byte strings found, ${length} expected`);
+  }
   return strings;
 }
 
+/** The raw bytes: a view where the tensor's own memory already has the layout. */
 export function tensorToBytes(tensor: Tensor): Uint8Array {
   if (tensor.datatype !== 'BYTES') {
     const { buffer, byteOffset, byteLength } = tensor.data;
