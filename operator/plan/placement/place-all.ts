@@ -1,0 +1,97 @@
+/**
+ * All services onto all cities, the highest priority first. What stands is entered before anybody new is placed, so a
+ * service keeps its place against its equals and gives way only to a higher priority.
+ */
+import type { Placement, WaitingReason } from '../../../crds/placement.ts';
+import { type Candidate, candidatesFor } from './candidates.ts';
+import type { City, PlacementRequest } from './city.ts';
+import { Ledger } from './ledger.ts';
+import { enteredReplicas, type Placed, place } from './place.ts';
+import { whyWaiting } from './why-waiting.ts';
+
+export interface ServicePlacement extends Omit<Placed, 'displaced'> {
+  /** Cities in which the service must make room for a higher priority. */
+  readonly yieldsIn: ReadonlySet<string>;
+  readonly candidates: readonly Candidate[];
+  /** Set when replicas wait. */
+  readonly why?: { readonly reason: WaitingReason; readonly message: string };
+}
+
+export interface PlaceAllOptions {
+  /** Services to look at; the others keep what they have unless they must make room. Absent: all. */
+  readonly only?: ReadonlySet<string>;
+}
+
+/** @returns the placements of the services that were looked at, by key; the order of the inputs does not matter */
+export function placeAll(
+  requests: readonly PlacementRequest[],
+  cities: readonly City[],
+  { only }: PlaceAllOptions = {},
+): Map<string, ServicePlacement> {
+  const sorted = [...cities].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const ledger = new Ledger(sorted);
+  const byKey = new Map(requests.map((request) => [request.key, request]));
+  for (const request of requests) {
+    for (const [city, share] of request.shares) ledger.set(city, request, enteredReplicas(share));
+  }
+  const candidates = memoised((placement) => candidatesFor(placement, sorted));
+  const results = new Map<string, ServicePlacement>();
+  const yields = new Map<string, Set<string>>();
+  const queue = requests.filter(({ key }) => only?.has(key) ?? true).sort(byPriority);
+  const queued = new Set(queue.map(({ key }) => key));
+  for (let at = 0; at < queue.length; at++) {
+    const request = queue[at]!;
+    const yieldsIn = yields.get(request.key) ?? new Set<string>();
+    const possible = candidates(request.placement);
+    const { displaced, ...placed } = place(yielding(request, yieldsIn, ledger), possible, ledger);
+    const why = placed.waiting > 0 ? whyWaiting(request, placed.waiting, possible, ledger) : undefined;
+    results.set(request.key, { ...placed, yieldsIn, candidates: possible, ...(why ? { why } : {}) });
+    for (const [city, victims] of displaced) {
+      for (const victim of victims) {
+        yields.set(victim, (yields.get(victim) ?? new Set()).add(city));
+        if (queued.has(victim)) continue;
+        queued.add(victim);
+        insert(queue, byKey.get(victim)!);
+      }
+    }
+  }
+  return results;
+}
+
+/** A victim has a lower priority than who displaced it, so its turn is still to come. */
+function insert(queue: PlacementRequest[], request: PlacementRequest): void {
+  const at = queue.findIndex((other) => byPriority(request, other) < 0);
+  queue.splice(at < 0 ? queue.length : at, 0, request);
+}
+
+/** The request as it is after others have taken room from it. */
+function yielding(
+  request: PlacementRequest,
+  yieldsIn: ReadonlySet<string>,
+  ledger: Ledger,
+): PlacementRequest {
+  if (yieldsIn.size === 0) return request;
+  const shares = new Map(request.shares);
+  for (const city of yieldsIn) {
+    const share = shares.get(city);
+    if (!share) continue;
+    const assigned = Math.min(share.assigned, ledger.replicas(city, request.key));
+    shares.set(city, { ...share, assigned, ready: Math.min(share.ready, assigned), isYielding: true });
+  }
+  return { ...request, shares };
+}
+
+function byPriority(a: PlacementRequest, b: PlacementRequest): number {
+  return b.priority - a.priority || (a.key < b.key ? -1 : 1);
+}
+
+/** Services often share one placement word for word, and judging five hundred cities is most of the work. */
+function memoised(judge: (placement: Placement) => Candidate[]): (placement: Placement) => Candidate[] {
+  const known = new Map<string, Candidate[]>();
+  return (placement) => {
+    const key = JSON.stringify(placement);
+    const found = known.get(key) ?? judge(placement);
+    known.set(key, found);
+    return found;
+  };
+}

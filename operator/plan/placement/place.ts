@@ -1,0 +1,195 @@
+/**
+ * One service onto the cities that may take it: as many replicas as fit, as fair as the weights ask for, as near as
+ * possible to where they are.
+ */
+import type { Candidate } from './candidates.ts';
+import { hasScores } from './candidates.ts';
+import type { PlacementRequest, PresentShare } from './city.ts';
+import { divide } from './divide.ts';
+import type { Ledger } from './ledger.ts';
+import { type CitySlot, divideOverDomains } from './spread.ts';
+import { tieBreak } from './tie-break.ts';
+
+export interface Placed {
+  /** By city, without zeros; what silent cities hold is among it. */
+  readonly assigned: ReadonlyMap<string, number>;
+  /** Replicas without a city. */
+  readonly waiting: number;
+  /** Services of a lower priority that gave something up, by city. */
+  readonly displaced: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * @param ledger with this service's own entries in it; they are brought to the result, and so are the entries of
+ * services that have to give room
+ */
+export function place(request: PlacementRequest, candidates: readonly Candidate[], ledger: Ledger): Placed {
+  const assigned = pinnedOf(request);
+  const wanted = Math.max(0, request.replicas - total(assigned));
+  const settled =
+    inOneGroup(request, candidates, ledger, wanted) ?? inOrder(request, candidates, ledger, wanted);
+  const { counts, displaced } = displace(request, candidates, ledger, wanted, settled);
+  for (const [city, count] of counts) if (count > 0) assigned.set(city, (assigned.get(city) ?? 0) + count);
+  enter(request, assigned, ledger);
+  return { assigned, waiting: Math.max(0, request.replicas - total(assigned)), displaced };
+}
+
+/** What a city is entered with: all that it may still run, unless the rest has been told to make room. */
+export function enteredReplicas({
+  assigned,
+  held,
+  isYielding,
+}: Omit<PresentShare, 'ready' | 'isPinned'>): number {
+  return isYielding ? assigned : Math.max(assigned, held);
+}
+
+type Counts = Map<string, number>;
+
+function pinnedOf({ shares }: PlacementRequest): Counts {
+  const pinned: Counts = new Map();
+  for (const [city, { assigned, held, isPinned }] of shares) {
+    const count = Math.min(assigned, held);
+    if (isPinned && count > 0) pinned.set(city, count);
+  }
+  return pinned;
+}
+
+/** The first group that takes all replicas without a last resort; without groups, all cities are one. */
+function inOneGroup(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  ledger: Ledger,
+  wanted: number,
+): Counts | undefined {
+  const groups = request.placement.groups?.length ?? 1;
+  for (let group = 0; group < groups; group++) {
+    const slots = slotsFor(request, candidates, ledger, {
+      takes: (candidate) => candidate.group === group,
+      isLastResort: false,
+    });
+    const counts = divided(request, wanted, slots);
+    if (total(counts) === wanted) return counts;
+  }
+  return undefined;
+}
+
+/** Group after group, and the last resorts when all else is full. */
+function inOrder(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  ledger: Ledger,
+  wanted: number,
+): Counts {
+  const slots = slotsFor(request, candidates, ledger, { takes: () => true, isLastResort: true });
+  return divided(request, wanted, slots);
+}
+
+/** Where replicas still wait, those of a lower priority make room: as few as possible, and nobody else moves. */
+function displace(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  ledger: Ledger,
+  wanted: number,
+  settled: Counts,
+): { counts: Counts; displaced: Map<string, readonly string[]> } {
+  const displaced = new Map<string, readonly string[]>();
+  if (total(settled) >= wanted) return { counts: settled, displaced };
+  const slots = slotsFor(request, candidates, ledger, { takes: () => true, isLastResort: true, settled });
+  const counts = divided(request, wanted, slots, Number.POSITIVE_INFINITY);
+  for (const [city, count] of counts) {
+    const has = ledger.replicas(city, request.key);
+    if (count > has + ledger.room(city, request.demand)) {
+      displaced.set(city, ledger.makeRoom(city, request, count - has));
+    }
+  }
+  return { counts, displaced };
+}
+
+interface SlotOptions {
+  readonly takes: (candidate: Candidate) => boolean;
+  /** Whether cities of the last resort take new replicas. */
+  readonly isLastResort: boolean;
+  /** Counts to start from when room may be taken from others. */
+  readonly settled?: Counts;
+}
+
+function slotsFor(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  ledger: Ledger,
+  { takes, isLastResort, settled }: SlotOptions,
+): CitySlot[] {
+  const { placement, shares } = request;
+  const slots: CitySlot[] = [];
+  const isScored = hasScores(placement);
+  const hash = tieBreak(request.key);
+  const holdings = ledger.holdings(request.key);
+  for (const candidate of candidates) {
+    if (!takes(candidate)) continue;
+    const { kind } = candidate.verdict;
+    if (kind === 'Closed' || kind === 'Leave' || kind === 'Forbidden') continue;
+    const { name } = candidate.city;
+    const present = shares.get(name);
+    const current = settled?.get(name) ?? present?.assigned ?? 0;
+    const isOpen = kind === 'Open' || (kind === 'LastResort' && isLastResort);
+    const isFromOthers = settled !== undefined;
+    const free = isFromOthers ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
+    const room = free + (holdings.get(name) ?? 0);
+    const most = Math.min(request.replicas, room, isOpen ? Number.POSITIVE_INFINITY : current);
+    // A full group still counts for the skew; elsewhere a full city plays no part.
+    if (most === 0 && placement.spread === undefined) continue;
+    slots.push({
+      key: name,
+      domain: candidate.domain,
+      tier: (kind === 'LastResort' ? LAST_RESORT_TIER : 0) + candidate.group * TIERS_PER_GROUP,
+      weight: isScored ? candidate.score : 1,
+      least: 0,
+      most,
+      current,
+      ready: present?.ready ?? 0,
+      tie: Math.min(room, MOST_ROOM) + hash(name),
+    });
+  }
+  return isScored ? withRoomScores(slots, placement.weights?.freeCapacity ?? 0) : slots;
+}
+
+const TIERS_PER_GROUP = 2;
+const LAST_RESORT_TIER = 1_000;
+/** Beyond this, more room makes no city better. */
+const MOST_ROOM = 1_000_000;
+
+/** Adds what free room scores; a city that scores nothing at all gets only what no other can hold. */
+function withRoomScores(slots: readonly CitySlot[], freeCapacity: number): CitySlot[] {
+  const mostRoom = slots.reduce((most, slot) => Math.max(most, Math.floor(slot.tie)), 1);
+  return slots.map((slot) => {
+    const weight = slot.weight + (freeCapacity * Math.floor(slot.tie)) / mostRoom;
+    return { ...slot, weight, tier: slot.tier + (weight > 0 ? 0 : 1) };
+  });
+}
+
+function divided(
+  { placement }: PlacementRequest,
+  wanted: number,
+  slots: readonly CitySlot[],
+  tolerance?: number,
+): Counts {
+  return placement.spread
+    ? divideOverDomains(wanted, slots, placement.spread, tolerance)
+    : divide(wanted, slots, tolerance);
+}
+
+function enter(request: PlacementRequest, assigned: Counts, ledger: Ledger): void {
+  for (const [city, share] of request.shares) {
+    const now = { ...share, assigned: assigned.get(city) ?? 0 };
+    ledger.set(city, request, enteredReplicas(now));
+  }
+  for (const [city, count] of assigned) {
+    if (!request.shares.has(city)) ledger.set(city, request, count);
+  }
+}
+
+function total(counts: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const count of counts.values()) sum += count;
+  return sum;
+}
