@@ -41,7 +41,10 @@ export async function cached(
     try {
       await mkdir(unfinished);
       await build(unfinished);
-      await rename(unfinished, finished);
+      await rename(unfinished, finished).catch((error: unknown) => {
+        // The same content by another process, which took this one for dead.
+        if (!existsSync(finished)) throw error;
+      });
     } finally {
       await rm(unfinished, { recursive: true, force: true });
     }
