@@ -20,6 +20,9 @@ export type ModelFormat = (typeof MODEL_FORMATS)[number];
 export const ROLLOUT_STRATEGIES = ['Auto', 'Reload', 'Surge', 'InPlace'] as const;
 export type RolloutStrategy = (typeof ROLLOUT_STRATEGIES)[number];
 
+const CREDENTIAL_KEYS =
+  's3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and where they apply AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL. https: token, or username and password.';
+
 export const ModelSource = z
   .object({
     uri: z
@@ -33,7 +36,7 @@ export const ModelSource = z
         }),
       )
       .describe(
-        'Address of one model, or of a directory with TensorFlow Serving version directories (…/3/): https://, http://, pvc://CLAIM/PATH, file:///PATH (a path in the model-server image). Over http a directory cannot be listed, so give the model itself or spec.model.version.',
+        'Address of one model, or of a directory with TensorFlow Serving version directories (…/3/): https://, http://, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, file:///PATH (a path in the model-server image). Over http a directory cannot be listed, so give the model itself or spec.model.version.',
       ),
     format: z.enum(MODEL_FORMATS).optional().describe('Detected from the files when absent.'),
     version: z
@@ -57,7 +60,30 @@ export const ModelSource = z
       .describe(
         'Pins the content: SHA-256 over the lines "<SHA-256 of the file>  <path>\\n" of all files, sorted by path. `find . -type f -printf "%P\\n" | LC_ALL=C sort | xargs -d "\\n" sha256sum | sha256sum` prints it.',
       ),
+    credentialsSecretRef: z
+      .object({
+        name: z
+          .string()
+          .min(1)
+          .max(253)
+          .meta(
+            cel({
+              rule: "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
+              message: 'expected the name of a Secret in the namespace of the ModelService',
+            }),
+          ),
+      })
+      .optional()
+      .describe(
+        `Secret in the namespace of the ModelService with what access needs. ${CREDENTIAL_KEYS} It is mounted into the pods as files, the operator never reads it, and new contents count without a restart. Another name replaces the pods.`,
+      ),
   })
+  .meta(
+    cel({
+      rule: "!has(self.credentialsSecretRef) || !(self.uri.startsWith('pvc://') || self.uri.startsWith('file://'))",
+      message: 'spec.model.credentialsSecretRef is of no use for pvc:// and file:// addresses: remove it',
+    }),
+  )
   .describe('What to serve. A change is loaded beside the old model and swapped in; no pod restarts.');
 export type ModelSource = z.infer<typeof ModelSource>;
 

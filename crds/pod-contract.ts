@@ -35,6 +35,8 @@ export const POD_PATHS = {
   caFile: '/etc/aicity/ca.crt',
   tokenDirectory: '/var/run/secrets/aicity.io',
   tokenFile: '/var/run/secrets/aicity.io/token',
+  /** The Secret of `spec.model.credentialsSecretRef`, one file for each key. */
+  credentialsDirectory: '/var/run/secrets/aicity-model',
   cacheDirectory: '/var/cache/aicity',
   temporaryDirectory: '/tmp',
   /** `pvc://CLAIM/PATH` is read from `${volumesDirectory}/CLAIM/PATH`. */

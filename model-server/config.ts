@@ -17,6 +17,8 @@ export interface Config {
   readonly port: number;
   readonly cacheDirectory: string;
   readonly volumesDirectory: string;
+  /** What the sources of models may know: the mounted Secret, and the variables that stores' own tools read. */
+  readonly credentials: { readonly directory?: string; readonly variables: Environment };
   /** What to serve, when it is known from the start. In a pod `assignmentFile` says it. */
   readonly assignment?: ModelAssignment;
   readonly assignmentFile?: string;
@@ -51,7 +53,7 @@ export const HELP = `Serves one TensorFlow or TensorFlow.js model over the Tenso
 
   model-server --model NAME=PATH_OR_ADDRESS [flags]
 
-  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, pvc:// or file://
+  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, pvc:// or file://
   --model-version NUMBER              version directory to serve; by default the highest
   --format FORMAT                     SavedModel, TFJSGraph or TFJSLayers; by default detected
   --digest sha256:HEX                 refuse the model when its files have another digest
@@ -99,6 +101,7 @@ function podConfig(name: string, flags: Flags, surroundings: Surroundings): Conf
     ...address(flags),
     cacheDirectory: environment[POD_ENV.cacheDirectory] ?? POD_PATHS.cacheDirectory,
     volumesDirectory: POD_PATHS.volumesDirectory,
+    credentials: { directory: POD_PATHS.credentialsDirectory, variables: sourceVariables(environment) },
     assignmentFile: environment[POD_ENV.assignmentFile] ?? POD_PATHS.assignmentFile,
     operator: {
       url: required(POD_ENV.reportUrl),
@@ -129,9 +132,14 @@ function aloneConfig(flags: Flags, surroundings: Surroundings): Config {
     ...address(flags),
     cacheDirectory: resolve(flags['cache-directory'] ?? join(tmpdir(), 'aicity-model-cache')),
     volumesDirectory: POD_PATHS.volumesDirectory,
+    credentials: { variables: sourceVariables(surroundings.variables) },
     assignment: { revision, model: source, serving },
     ...limits(surroundings, 0),
   };
+}
+
+function sourceVariables(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => /^AWS_[A-Z0-9_]+$/.test(name)));
 }
 
 const FLAGS = {

@@ -41,6 +41,17 @@ const STATUSES: readonly (readonly [string, string])[] = [
   ['504', 'The request waited longer than `spec.serving.requestTimeoutSeconds`.'],
 ];
 
+const CREDENTIALS: readonly (readonly [string, string])[] = [
+  [
+    '`s3://`',
+    '`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`; `AWS_SESSION_TOKEN` with temporary ones; `AWS_REGION` (default us-east-1); `AWS_ENDPOINT_URL` for other stores than AWS',
+  ],
+  [
+    '`https://`, `http://`',
+    '`token`, or `username` and `password`; never sent to where an address redirects to',
+  ],
+];
+
 export function modelServerReference(): string {
   return [
     '<!-- Generated from model-server/*.ts by `npm run generate`. Do not edit. -->',
@@ -67,11 +78,28 @@ export function modelServerReference(): string {
     '- `pvc://CLAIM/PATH` and `file:///PATH` are read where they lie: one model, or version directories of which the highest',
     '  number is served. Every 5 seconds they are looked at again; a new version is taken once two looks have found its files',
     '  unchanged. Links inside a model are refused.',
+    '- `s3://BUCKET/PREFIX` is read from AWS or from any store that speaks S3 (`AWS_ENDPOINT_URL`), addressed by path. Version',
+    '  directories are found by listing; a served one is looked for anew every half minute. Every object is fetched as it was',
+    '  listed (`If-Match`), so that no two versions are ever joined. `….tar.gz`, `.tgz` and `.tar` are unpacked.',
     '- Over `https://` and `http://` a directory cannot be listed. The address names a `.tar.gz`, `.tgz` or `.tar` of any',
     '  format, or the directory of a TensorFlow.js model (`model.json` and the weight files that it names) or of a SavedModel',
     '  without assets. With `spec.model.version` the directory of that number below the address is meant. Transfers resume,',
     '  and what was fetched is kept by its digest: a container that restarts serves it even when the address does not answer.',
     '  Models that are fetched lie in the cache directory, with the one before them.',
+    '',
+    'Access, from the Secret of `spec.model.credentialsSecretRef` in the namespace of the ModelService. Its keys are files in the',
+    'pod, read anew for every request, so a renewed key counts without a restart; another name of the Secret needs new pods.',
+    '',
+    ...table('address', 'keys of the Secret', CREDENTIALS),
+    '',
+    'Without keys, `s3://` tries in this order: the variables of the same names (a server that runs alone), a web identity',
+    '(`AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE`), EKS Pod Identity, the role of the EC2 instance, and then no signature,',
+    'which public buckets allow. Profiles and single sign-on of the AWS command line are not read. For EKS put the annotated',
+    'ServiceAccount into `spec.podTemplate.serviceAccountName`.',
+    '',
+    'The NetworkPolicy of the pods opens the port of an address. Where a Secret may name another store, which the operator does',
+    'not read, every TCP port is open; `AWS_ENDPOINT_URL` in `spec.podTemplate.env` outranks the Secret and opens that port',
+    'alone. Without a Secret it is port 443, and 80 of link-local addresses, where clouds lend roles.',
     '',
     'What cannot be loaded leaves the model before it serving. It is tried again after 1 second, doubled up to 30, when the',
     'address does not answer; after 30 seconds, doubled up to 10 minutes, when what is there is at fault.',

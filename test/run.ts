@@ -10,7 +10,7 @@ import { removeAbandoned } from './region/abandoned.ts';
 import { cacheDirectory, repository } from './region/cache.ts';
 import { cityImage } from './region/city-image.ts';
 import { ensureEngine } from './region/engine.ts';
-import { hostTool } from './region/go-programs.ts';
+import { goPrograms, hostTool } from './region/go-programs.ts';
 import { installationImages } from './region/installation.ts';
 import { clock, say } from './region/progress.ts';
 
@@ -26,6 +26,7 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await ensureEngine();
     await cityImage('control-plane');
     await hostTool('kubectl');
+    await goPrograms('object-store');
   },
   e2e: async () => {
     await ensureEngine();

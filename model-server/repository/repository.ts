@@ -1,12 +1,19 @@
 /** From the address of a model to a verified directory on this machine. */
 import type { ModelSource } from '../../crds/model-service.ts';
-import { parseModelUri } from '../../crds/model-uri.ts';
+import { type ModelUri, parseModelUri } from '../../crds/model-uri.ts';
 import { type Clock, systemClock } from '../clock.ts';
+import type { AwsKeysCache } from './aws-access.ts';
+import { type Bucket, type BucketUri, fetchBucketModel, lookAtBucket } from './bucket-source.ts';
 import { openCache } from './cache.ts';
-import type { DownloadLimits } from './download.ts';
+import { type CredentialOptions, sourceCredentials } from './credentials.ts';
 import { fetchHttpModel } from './http-source.ts';
 import { LoadError } from './load-error.ts';
-import { lookAtLocalModel, openLocalModel } from './local-source.ts';
+import { type LocalUri, lookAtLocalModel, openLocalModel } from './local-source.ts';
+import type { TransferLimits } from './persistence.ts';
+import { RemoteLooks } from './remote-looks.ts';
+import type { RemoteContext } from './remote-source.ts';
+import { s3Bucket } from './s3.ts';
+import { TemporaryKeys } from './temporary.ts';
 
 /** A model directory whose digest has been taken, and compared where one is pinned. */
 export interface LocalModel {
@@ -32,8 +39,8 @@ export interface Repository {
    */
   fetch(source: ModelSource, progress: (sentence: string) => void, signal: AbortSignal): Promise<LocalModel>;
   /**
-   * What `fetch` would choose now, where that can be known without fetching: on volumes and in the image.
-   * `stamp` changes with the files. Undefined over http.
+   * What `fetch` would choose now, where that can be known without fetching: on volumes, in the image and in buckets,
+   * which are not asked at every call. `stamp` changes with the files, and with the credentials where there are any.
    * @throws LoadError
    */
   look(source: ModelSource): Promise<{ version?: number; stamp: string } | undefined>;
@@ -45,13 +52,15 @@ export interface RepositoryOptions {
   cacheDirectory: string;
   /** `pvc://CLAIM/PATH` is read from `${volumesDirectory}/CLAIM/PATH`. */
   volumesDirectory: string;
+  /** Where the Secret of `spec.model.credentialsSecretRef` is mounted, and the variables that sources may know. */
+  credentials?: Pick<CredentialOptions, 'directory' | 'variables'>;
   maxModelBytes?: number;
-  limits?: DownloadLimits;
+  limits?: TransferLimits;
   clock?: Clock;
 }
 
 export const DEFAULT_MAX_MODEL_BYTES = 64 * 2 ** 30;
-const DEFAULT_LIMITS: DownloadLimits = { stallSeconds: 30, attempts: 5, firstPauseSeconds: 0.5 };
+const DEFAULT_LIMITS: TransferLimits = { stallSeconds: 30, attempts: 5, firstPauseSeconds: 0.5 };
 
 /** @throws LoadError when the cache directory cannot be written. */
 export async function openRepository(options: RepositoryOptions): Promise<Repository> {
@@ -63,20 +72,61 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
       `the cache directory ${cacheDirectory} cannot be written (${cause.code}): give the server a writable directory`,
     );
   });
-  const overHttp = (source: ModelSource) => {
-    const { scheme } = parsedUri(source);
-    return scheme === 'http' || scheme === 'https';
-  };
+  const contextOf = (source: ModelSource, signal: AbortSignal): RemoteContext => ({
+    ...{ cache, limits, maxModelBytes, clock, signal, awsKeys },
+    credentials: sourceCredentials({
+      ...options.credentials,
+      secretName: source.credentialsSecretRef?.name,
+    }),
+    progress: () => {},
+  });
+  const awsKeys: AwsKeysCache = new TemporaryKeys(clock);
+  const looks = new RemoteLooks(clock);
+  const never = new AbortController().signal;
   return {
     async fetch(source, progress, signal) {
-      if (!overHttp(source)) return openLocalModel(source, volumesDirectory, signal);
-      return fetchHttpModel(source, { cache, limits, maxModelBytes, clock, signal, progress });
+      const uri = parsedUri(source);
+      if (isLocal(uri)) return openLocalModel(source, volumesDirectory, signal);
+      const context = { ...contextOf(source, signal), progress };
+      const model = await fetchRemote(source, uri, context);
+      looks.fetched(source, model.version);
+      return model;
     },
     async look(source) {
-      return overHttp(source) ? undefined : lookAtLocalModel(source, volumesDirectory);
+      const uri = parsedUri(source);
+      if (isLocal(uri)) return lookAtLocalModel(source, volumesDirectory);
+      const context = contextOf(source, never);
+      const bucket = bucketOf(uri, context);
+      return looks.look(
+        source,
+        context.credentials,
+        bucket && (() => lookAtBucket(source, bucket.uri, bucket.bucket)),
+      );
     },
     keep: (digests) => cache.keep(digests),
   };
+}
+
+function isLocal(uri: ModelUri): uri is LocalUri {
+  return uri.scheme === 'pvc' || uri.scheme === 'file';
+}
+
+function fetchRemote(
+  source: ModelSource,
+  uri: Exclude<ModelUri, LocalUri>,
+  context: RemoteContext,
+): Promise<LocalModel> {
+  switch (uri.scheme) {
+    case 'http':
+    case 'https':
+      return fetchHttpModel(source, context);
+    case 's3':
+      return fetchBucketModel(source, uri, s3Bucket(uri.bucket, context), context);
+  }
+}
+
+function bucketOf(uri: ModelUri, context: RemoteContext): { uri: BucketUri; bucket: Bucket } | undefined {
+  return uri.scheme === 's3' ? { uri, bucket: s3Bucket(uri.bucket, context) } : undefined;
 }
 
 function parsedUri(source: ModelSource): ReturnType<typeof parseModelUri> {

@@ -1,21 +1,24 @@
 /** What a failed transfer means: which reason it is, and whether the same request may succeed a moment later. */
 import { LoadError } from './load-error.ts';
 
+const WITHOUT_CREDENTIALS =
+  'it was asked without credentials, so allow reading there, name a Secret in spec.model.credentialsSecretRef, or serve the model from a volume with pvc://';
+
 /** A failed attempt. `transient`: trying again within seconds may help. */
 export interface Failure {
   error: LoadError;
   transient: boolean;
 }
 
-/** @param place the address without anything that could be a credential. */
-export function statusFailure(status: number, place: string): Failure {
+/**
+ * @param place the address without anything that could be a credential.
+ * @param access what was tried to get access and what would help, for a refusal.
+ */
+export function statusFailure(status: number, place: string, access = WITHOUT_CREDENTIALS): Failure {
   if (status === 401 || status === 403 || status === 407) {
     return {
       transient: false,
-      error: new LoadError(
-        'AccessDenied',
-        `${place} answers ${status}: the server fetches without credentials, so allow reading there, or serve the model from a volume with pvc://`,
-      ),
+      error: new LoadError('AccessDenied', `${place} answers ${status}: ${access}`),
     };
   }
   if (status === 404 || status === 410) {

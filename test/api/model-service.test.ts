@@ -12,8 +12,23 @@ const broken: [what: string, spec: unknown, sentence: RegExp][] = [
   ['an address that is a number', { model: { uri: 5 } }, /spec\.model\.uri: .*"integer".*type string/],
   [
     'an unknown scheme',
-    { model: { uri: 's3://bucket/m' } },
-    /spec\.model\.uri: .*"s3:\/\/bucket\/m".*expected https:/,
+    { model: { uri: 'ftp://host/m' } },
+    /spec\.model\.uri: .*"ftp:\/\/host\/m".*expected https:/,
+  ],
+  [
+    'keys in the address of a bucket',
+    { model: { uri: 's3://key:secret@bucket/m' } },
+    /spec\.model\.uri: .*expected https:/,
+  ],
+  [
+    'a Secret of no possible name',
+    { model: { uri: 's3://bucket/m', credentialsSecretRef: { name: 'A b' } } },
+    /credentialsSecretRef\.name: .*"A b".*the name of a Secret/,
+  ],
+  [
+    'credentials for a volume',
+    { model: { uri: 'pvc://claim/m', credentialsSecretRef: { name: 'store' } } },
+    /credentialsSecretRef is of no use for pvc:/,
   ],
   ['a password in the address', { model: { uri: 'https://u:p@h/m' } }, /spec\.model\.uri: .*expected https:/],
   ['two sources', { model: { uri, storageUri: uri } }, /unknown field "spec\.model\.storageUri"/],

@@ -24,6 +24,10 @@ const modules = {
   dns: { programs: { coredns: '.' }, firstBuild: 'about 3 minutes the first time' },
   netpol: { programs: { netpol: '.' }, firstBuild: 'about 3 minutes the first time' },
   netem: { programs: { netem: '.' }, firstBuild: 'seconds' },
+  'object-store': {
+    programs: { versitygw: 'github.com/versity/versitygw/cmd/versitygw' },
+    firstBuild: 'about 3 minutes the first time',
+  },
   pause: { programs: { pause: '.' }, firstBuild: 'seconds' },
   'runc-within-limits': { programs: { 'runc-within-limits': '.' }, firstBuild: 'seconds' },
 } satisfies Record<string, GoModule>;

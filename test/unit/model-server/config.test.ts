@@ -86,7 +86,7 @@ describe('what is wrong is said in a sentence', () => {
   test.each<[string[], Record<string, string>, RegExp]>([
     [[], {}, /--model NAME=PATH_OR_ADDRESS is missing/],
     [['--model', 'a/b=x'], {}, /--model is "a\/b=x"; expected NAME=PATH_OR_ADDRESS/],
-    [['--model', 'm=s3://bucket/m'], {}, /--model is "s3:\/\/bucket\/m": expected https/],
+    [['--model', 'm=ftp://bucket/m'], {}, /--model is "ftp:\/\/bucket\/m": expected https/],
     [['--model', 'm=x', '--model-version', '-1'], {}, /model-version/],
     [['--model', 'm=x', '--format', 'ONNX'], {}, /--format: .*SavedModel/],
     [['--model', 'm=x', '--digest', 'sha256:1'], {}, /--digest is "sha256:1"; expected sha256: and 64/],

@@ -8,6 +8,7 @@ const uri = fc.constantFrom(
   'https://models.example/traffic/3',
   'http://store.data.svc:9000/m',
   'http://store/m',
+  's3://models/traffic',
   'pvc://claim-a/traffic',
   'pvc://claim-b',
   'file:///models/traffic',

@@ -126,6 +126,7 @@ describe('the network policy', () => {
   ];
   const operator = { to: namespace('aicity-system'), ports: [{ protocol: 'TCP', port: 9443 }] };
   const port = (number: number) => ({ ports: [{ protocol: 'TCP', port: number }] });
+  const metadataService = { to: [{ ipBlock: { cidr: '169.254.0.0/16' } }], ...port(80) };
 
   test.each([
     ['https://models.example.org/m', [port(443)]],
@@ -136,6 +137,7 @@ describe('the network policy', () => {
     ['http://store.data/m', [port(80), { to: namespace('data') }]],
     ['http://store/m', [port(80), { to: namespace('city') }]],
     ['http://localhost:1/m', [port(1)]],
+    ['s3://models/m', [port(443), metadataService]],
     ['pvc://models/m', []],
     ['file:///models/m', []],
   ])('for %s', (uri, toModel) => {
@@ -143,6 +145,47 @@ describe('the network policy', () => {
     expect(egress).toEqual([dns, operator, ...toModel]);
     expect(ingress).toEqual([port(8080)]);
     expect(policyTypes).toEqual(['Ingress', 'Egress']);
+  });
+});
+
+describe('a Secret with credentials', () => {
+  const credentialsSecretRef = { name: 'store' };
+  const model = { uri: 's3://models/m', credentialsSecretRef };
+  const egress = (spec: Parameters<typeof serviceWith>[0]) =>
+    (specOf(networkPolicy(serviceWith(spec), settings))['egress'] as object[]).slice(2);
+
+  test('is mounted as files, never a variable, and pods start without it', () => {
+    const { spec } = podTemplate(serviceWith({ model }), settings);
+    expect(spec['volumes']).toContainEqual({
+      name: 'credentials',
+      secret: { secretName: 'store', optional: true, defaultMode: 0o444 },
+    });
+    const [container] = spec['containers'] as { volumeMounts: object[]; env: object[] }[];
+    expect(container?.volumeMounts).toContainEqual({
+      name: 'credentials',
+      mountPath: '/var/run/secrets/aicity-model',
+      readOnly: true,
+    });
+    expect(JSON.stringify(container?.env)).not.toContain('store');
+  });
+
+  test('may name any store, so any port is open, unless a variable names the one', () => {
+    const env = (value: string) => ({ podTemplate: { env: [{ name: 'AWS_ENDPOINT_URL', value }] } });
+    const ports = (number: number) => ({ ports: [{ protocol: 'TCP', port: number }] });
+    expect(egress({ model })).toEqual([{ ports: [{ protocol: 'TCP' }] }]);
+    expect(egress({ model, ...env('http://minio.storage.svc:9000') })).toEqual([
+      ports(9000),
+      { to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'storage' } } }] },
+    ]);
+    expect(egress({ model, ...env('https://s3.example.org/') })).toEqual([ports(443)]);
+    expect(egress({ model, ...env('$(OTHER)') })).toEqual([{ ports: [{ protocol: 'TCP' }] }]);
+  });
+
+  test('of another name needs new pods', () => {
+    const other = { ...model, credentialsSecretRef: { name: 'other' } };
+    expect(templateRevisionOf(serviceWith({ model }))).not.toBe(
+      templateRevisionOf(serviceWith({ model: other })),
+    );
   });
 });
 

@@ -6,7 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Header, pack } from 'tar-stream';
-import { openRepository, type Repository } from '../../../../model-server/repository/repository.ts';
+import {
+  openRepository,
+  type Repository,
+  type RepositoryOptions,
+} from '../../../../model-server/repository/repository.ts';
 
 export type Files = Record<string, string | Uint8Array>;
 
@@ -64,12 +68,17 @@ export async function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'aicity-test-'));
 }
 
-export async function repositoryIn(directory: string, maxModelBytes = 1 << 24): Promise<Repository> {
+export async function repositoryIn(
+  directory: string,
+  maxModelBytes = 1 << 24,
+  more: Partial<RepositoryOptions> = {},
+): Promise<Repository> {
   return openRepository({
     cacheDirectory: join(directory, 'cache'),
     volumesDirectory: join(directory, 'volumes'),
     limits,
     maxModelBytes,
+    ...more,
   });
 }
 
