@@ -69,6 +69,7 @@ void Check(const Status& status) {
 }
 
 struct Session {
+  static constexpr const char* kKind = "session";
   TF_Graph* graph = TF_NewGraph();
   TF_Session* session = nullptr;
   ~Session() {
@@ -91,6 +92,7 @@ struct Port {
 };
 
 struct Callable {
+  static constexpr const char* kKind = "callable";
   std::weak_ptr<Session> session;  // gone once closed
   std::vector<Port> inputs;
   std::vector<Port> outputs;
@@ -145,20 +147,32 @@ Bytes ToBytes(napi_env env, napi_value value) {
   return {data, length * kWidth[type]};
 }
 
+// What a handle in JavaScript points to; the kind keeps one sort of handle from being taken for another.
+template <typename T>
+struct Box {
+  const char* kind = T::kKind;
+  std::shared_ptr<T> object;
+};
+
 template <typename T>
 napi_value Handle(napi_env env, std::shared_ptr<T> object) {
   napi_value handle;
-  auto* owned = new std::shared_ptr<T>(std::move(object));
+  auto box = std::make_unique<Box<T>>();
+  box->object = std::move(object);
   Ok(napi_create_external(
-      env, owned, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<T>*>(data); }, nullptr, &handle));
+      env, box.get(), [](napi_env, void* data, void*) { delete static_cast<Box<T>*>(data); }, nullptr, &handle));
+  box.release();
   return handle;
 }
 
 template <typename T>
 std::shared_ptr<T>& FromHandle(napi_env env, napi_value handle) {
   void* data = nullptr;
-  if (napi_get_value_external(env, handle, &data) != napi_ok) Reject("a handle was expected");
-  return *static_cast<std::shared_ptr<T>*>(data);
+  if (napi_get_value_external(env, handle, &data) == napi_ok) {
+    auto* box = static_cast<Box<T>*>(data);
+    if (box->kind == T::kKind) return box->object;
+  }
+  Reject(std::string("the handle of a ") + T::kKind + " was expected");
 }
 
 napi_value ToArray(napi_env env, const std::vector<int64_t>& numbers) {
