@@ -39,7 +39,7 @@ function tfjsFormat(modelJson: string): ModelFormat {
 }
 
 /** @throws EngineError InvalidArgument when the text is not a JSON object. */
-export function parseModelJson(modelJson: string): Record<string, unknown> {
+function parseModelJson(modelJson: string): Record<string, unknown> {
   try {
     const model: unknown = JSON.parse(modelJson);
     if (isObject(model)) return model;

@@ -179,7 +179,7 @@ function runError(error: unknown): EngineError {
 }
 
 /** The first line, without the addresses of nodes that TensorFlow adds for its own developers. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const [line = ''] = (error as Error).message.split('\n');
   return line.replace(/\s*\[\[\{\{node .*$/, '').slice(0, 500);
 }

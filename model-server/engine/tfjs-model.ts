@@ -5,7 +5,7 @@ import { EngineError } from './engine.ts';
 import type { RunningModel } from './model.ts';
 import { type FromThread, movableBuffers, type TfjsModelFiles, type ToThread } from './tfjs-messages.ts';
 
-export const tfjsThread = new URL('./tfjs-thread.ts', import.meta.url);
+const tfjsThread = new URL('./tfjs-thread.ts', import.meta.url);
 
 interface Call {
   readonly signature: Signature;

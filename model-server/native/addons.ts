@@ -14,7 +14,7 @@ const nodeHeaders = join(dirname(require.resolve('node-api-headers/package.json'
 const sessionSource = fileURLToPath(new URL('./session.cc', import.meta.url));
 
 /** Where the package looks for its add-on; ours lies beside it. */
-export const addonDirectory = join('lib', 'napi-v8');
+const addonDirectory = join('lib', 'napi-v8');
 
 /** Node-API 8 keeps the add-ons loadable by every Node since 12.22. */
 const flags = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];

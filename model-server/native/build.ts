@@ -73,7 +73,7 @@ export async function linkIntoCheckout(build: NativeBuild): Promise<void> {
 }
 
 /** Writes the build as plain files, without the headers. */
-export async function copyTo(build: NativeBuild, directory: string): Promise<void> {
+async function copyTo(build: NativeBuild, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   await cp(build.lib, join(directory, 'lib'), { recursive: true, dereference: true });
   await cp(build.deps, join(directory, 'deps'), {

@@ -18,17 +18,11 @@ const types: readonly (readonly [number, string, Datatype])[] = [
   [23, 'DT_UINT64', 'UINT64'],
 ];
 const byNumber = new Map(types.map(([number, , datatype]) => [number, datatype]));
-const byName = new Map(types.map(([, name, datatype]) => [name, datatype]));
 const names = new Map(types.map(([, name, datatype]) => [datatype, name]));
 
 /** The datatype of a `DataType` enum number; undefined for complex, quantised, resource and variant types. */
 export function datatypeOfNumber(number: number): Datatype | undefined {
   return byNumber.get(number);
-}
-
-/** The datatype of a name such as `DT_FLOAT`. */
-export function datatypeOfName(name: string): Datatype | undefined {
-  return byName.get(name);
 }
 
 /** TensorFlow's name of a datatype, such as `DT_FLOAT`. */
