@@ -164,12 +164,14 @@ export class ModelHost {
   }
 
   #dispatch(event: Event): void {
-    const [next, effects] = step(this.#state, event);
+    const before = this.#state;
+    const [next, effects] = step(before, event);
     this.#state = next;
     if (next.engineFailure !== undefined) this.#current = undefined;
     for (const effect of effects) this.#perform(effect);
-    // Progress is told with the next report; the rest is what somebody waits for.
-    if (event.kind !== 'Progressed') this.#changed();
+    // Progress is told with the next report; the rest is what somebody waits for. Most assignments say nothing new:
+    // one comes with every reply, and telling of it would make the next report due at once.
+    if (event.kind !== 'Progressed' && next !== before) this.#changed();
   }
 
   #perform(effect: Effect): void {

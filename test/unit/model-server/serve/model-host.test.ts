@@ -347,3 +347,15 @@ test('a dead engine serves nothing', async () => {
     error: { revision: 'aaaaaaaaaa', reason: 'EngineFailed', message: 'the engine crashed' },
   });
 });
+
+test('tells of what is new, and not of the same assignment again', async () => {
+  let told = 0;
+  host.onChange(() => told++);
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  expect(told).toBe(2); // wanted, then served
+  host.assign(assignment('aaaaaaaaaa', { maxBatchSize: 8 }));
+  host.assign(assignment('aaaaaaaaaa'));
+  await settled();
+  expect(told).toBe(2);
+});
