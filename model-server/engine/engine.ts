@@ -41,7 +41,7 @@ export type EngineFailure = Extract<FailureKind, 'InvalidArgument' | 'NotFound' 
  * Everything that the engine rejects with.
  * - `InvalidArgument`: the input does not fit the signature, or the directory holds no model that can be loaded;
  * - `NotFound`: no model of this id, or no signature of this name;
- * - `Internal`: TensorFlow refused the run; the engine lives on;
+ * - `Internal`: TensorFlow failed at the run or load; the engine lives on;
  * - `Unavailable`: the engine has been closed or has died.
  */
 export class EngineError extends Error {
@@ -61,7 +61,8 @@ export interface Engine {
    * @param id chosen by the caller, unique among loaded models, for instance `traffic@3`.
    * @param format detected from the files when absent.
    * @throws EngineError InvalidArgument when the id is taken or the directory has no loadable model; the
-   * sentence names the file and what is wrong with it.
+   * sentence names the file and what is wrong with it. Internal when loading failed otherwise, for lack of memory
+   * for one; models that are loaded are not harmed.
    */
   load(id: string, directory: string, format?: ModelFormat): Promise<LoadedModel>;
 

@@ -16,8 +16,9 @@ interface Call {
 /**
  * Starts a thread and loads the model in it.
  *
- * @param died told at most once, when the thread ends without having been asked to.
- * @throws EngineError InvalidArgument when TensorFlow.js refuses the model, Unavailable when the thread dies.
+ * @param died told at most once, when the thread of the loaded model ends without having been asked to.
+ * @throws EngineError InvalidArgument when TensorFlow.js refuses the model, Internal when it cannot be loaded for
+ * another reason, such as memory: the thread dies alone.
  */
 export function loadTfjs(
   files: TfjsModelFiles,
@@ -40,9 +41,7 @@ export function loadTfjs(
     };
     const failed = (error: Error) => {
       worker.off('exit', ended);
-      const failure = deathOf(error.message);
-      reject(failure);
-      died(failure);
+      reject(new EngineError('Internal', `the thread that loaded the model died: ${error.message}`));
     };
     const ended = (code: number) => failed(new Error(`it ended with status ${code}`));
     worker.on('message', starting).on('error', failed).on('exit', ended);

@@ -375,9 +375,13 @@ describe('an end', () => {
     await own.close();
   });
 
-  test('a thread that dies while it loads', async () => {
+  test('a thread that dies while it loads harms nothing else', async () => {
     const own = startEngine({ tfjsThread: new URL('./no-such-thread.ts', import.meta.url) });
-    expect(await failure(own.load('never', join(models, 'graph')))).toMatchObject({ kind: 'Unavailable' });
-    expect((await own.died).kind).toBe('Unavailable');
+    await own.load('plus', join(models, 'plus'));
+    expect(await failure(own.load('never', join(models, 'graph')))).toMatchObject({ kind: 'Internal' });
+    expect(plain(await own.run('plus', 'serving_default', named({ x: floats([1], [2]) })))).toMatchObject({
+      y: { values: [3] },
+    });
+    await own.close();
   });
 });
