@@ -24,6 +24,8 @@ export interface Config {
   readonly assignmentFile?: string;
   /** Where to report; absent when the server runs alone. */
   readonly operator?: OperatorAddress & { readonly pod: { namespace: string; name: string; uid: string } };
+  /** Registries (`HOST:PORT`) that speak HTTP without TLS. */
+  readonly plainHttpRegistries: readonly string[];
   readonly maxBodyBytes: number;
   readonly maxHeldBytes: number;
   readonly maxModelBytes: number;
@@ -53,7 +55,7 @@ export const HELP = `Serves one TensorFlow or TensorFlow.js model over the Tenso
 
   model-server --model NAME=PATH_OR_ADDRESS [flags]
 
-  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, pvc:// or file://
+  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, oci://, pvc:// or file://
   --model-version NUMBER              version directory to serve; by default the highest
   --format FORMAT                     SavedModel, TFJSGraph or TFJSLayers; by default detected
   --digest sha256:HEX                 refuse the model when its files have another digest
@@ -72,6 +74,7 @@ In a pod the operator sets AICITY_* variables instead. Anywhere these may be set
   MODEL_SERVER_MAX_HELD_BYTES         bodies of all requests that are not answered yet; default 268435456, in a
                                       container an eighth of its memory if that is less
   MODEL_SERVER_MAX_MODEL_BYTES        default 68719476736: the largest model that is fetched
+  MODEL_SERVER_PLAIN_HTTP_REGISTRIES  default none: HOST:PORT of registries without TLS, separated by commas
   MODEL_SERVER_DRAIN_LAG_SECONDS      default 5, alone 0: requests are still let in so long after SIGTERM
   MODEL_SERVER_DRAIN_LIMIT_SECONDS    default 60: what is in flight then may take so long
   MODEL_SERVER_LOG_LEVEL              default info: ${LOG_LEVELS.join(', ')}
@@ -216,10 +219,23 @@ function limits({ variables, memoryBytes }: Surroundings, drainLagSeconds: numbe
     maxBodyBytes,
     maxHeldBytes: Math.max(bytes('MODEL_SERVER_MAX_HELD_BYTES', heldBytesFor(memoryBytes)), maxBodyBytes),
     maxModelBytes: bytes('MODEL_SERVER_MAX_MODEL_BYTES', 64 * 2 ** 30),
+    plainHttpRegistries: registries(environment['MODEL_SERVER_PLAIN_HTTP_REGISTRIES'] ?? ''),
     drainLagSeconds: variable(environment, 'MODEL_SERVER_DRAIN_LAG_SECONDS', 0, 3600) ?? drainLagSeconds,
     drainLimitSeconds: variable(environment, 'MODEL_SERVER_DRAIN_LIMIT_SECONDS', 0, 3600) ?? 60,
     logLevel: logLevel(environment['MODEL_SERVER_LOG_LEVEL'] || 'info'),
   };
+}
+
+function registries(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const wrong = names.find((name) => !/^[A-Za-z0-9._-]+(:\d{1,5})?$/.test(name));
+  if (wrong === undefined) return names;
+  throw new ConfigError(
+    `MODEL_SERVER_PLAIN_HTTP_REGISTRIES has "${wrong}"; expected HOST:PORT, several separated by commas`,
+  );
 }
 
 function logLevel(value: string): Config['logLevel'] {

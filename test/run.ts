@@ -27,6 +27,7 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await cityImage('control-plane');
     await hostTool('kubectl');
     await goPrograms('object-store');
+    await goPrograms('registry');
   },
   e2e: async () => {
     await ensureEngine();

@@ -15,6 +15,8 @@ export function readableSentence(error: NodeJS.ErrnoException, place: string): L
         'AccessDenied',
         `${place} may not be read by user ${process.getuid?.() ?? '?'} (${error.code}): make the files readable for it or for the pod's fsGroup`,
       );
+    case 'EEXIST':
+      return new LoadError('FormatUnknown', `${place} holds a file twice: pack every file once`);
     case 'ENOSPC':
     case 'EDQUOT':
       return new LoadError(

@@ -14,7 +14,7 @@ import { isFileError, readableSentence } from './file-error.ts';
 import type { Target } from './http-request.ts';
 import { LoadError } from './load-error.ts';
 import { digestOf, listModelFiles, verifyDigest } from './model-files.ts';
-import { isModel, layoutOf, modelOf } from './model-layout.ts';
+import { layoutOf, modelOf } from './model-layout.ts';
 import type { TransferMeans } from './persistence.ts';
 import type { LocalModel } from './repository.ts';
 
@@ -178,8 +178,9 @@ export class Workplace {
     return modelWithin(model, this.source, this.source.uri);
   }
 
-  /** Downloads a file that is no file of the model. */
+  /** Downloads a file to a place that is chosen. */
   async raw(part: Part, file: string): Promise<void> {
+    await mkdir(dirname(file), { recursive: true });
     await this.#download(part, file, '', undefined);
   }
 
@@ -223,10 +224,11 @@ export class Workplace {
 
 /** Archives often hold the model below one directory of its name. */
 export async function modelWithin(directory: string, source: ModelSource, place: string): Promise<Fetched> {
-  const names = await readdir(directory);
-  const [only] = names;
-  if (names.length === 1 && only && !isModel(names) && !/^\d+$/.test(only)) {
-    return modelWithin(join(directory, only), source, `${place} (in ${only}/)`);
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.map(({ name }) => name);
+  const [only] = entries;
+  if (names.length === 1 && only?.isDirectory() && !/^\d+$/.test(only.name)) {
+    return modelWithin(join(directory, only.name), source, `${place} (in ${only.name}/)`);
   }
   const layout = layoutOf(names, source, place);
   if (layout.kind === 'error') throw layout.error;

@@ -9,6 +9,7 @@ import { type CredentialOptions, sourceCredentials } from './credentials.ts';
 import { fetchHttpModel } from './http-source.ts';
 import { LoadError } from './load-error.ts';
 import { type LocalUri, lookAtLocalModel, openLocalModel } from './local-source.ts';
+import { fetchOciModel } from './oci-source.ts';
 import type { TransferLimits } from './persistence.ts';
 import { RemoteLooks } from './remote-looks.ts';
 import type { RemoteContext } from './remote-source.ts';
@@ -54,6 +55,8 @@ export interface RepositoryOptions {
   volumesDirectory: string;
   /** Where the Secret of `spec.model.credentialsSecretRef` is mounted, and the variables that sources may know. */
   credentials?: Pick<CredentialOptions, 'directory' | 'variables'>;
+  /** Registries (`HOST:PORT`) that speak HTTP without TLS. */
+  plainHttpRegistries?: readonly string[];
   maxModelBytes?: number;
   limits?: TransferLimits;
   clock?: Clock;
@@ -88,14 +91,15 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
       const uri = parsedUri(source);
       if (isLocal(uri)) return openLocalModel(source, volumesDirectory, signal);
       const context = { ...contextOf(source, signal), progress };
-      const model = await fetchRemote(source, uri, context);
+      const model = await fetchRemote(source, uri, options.plainHttpRegistries ?? [], context);
       looks.fetched(source, model.version);
       return model;
     },
     async look(source) {
       const uri = parsedUri(source);
       if (isLocal(uri)) return lookAtLocalModel(source, volumesDirectory);
-      const context = contextOf(source, never);
+      // The next look is the second attempt.
+      const context = { ...contextOf(source, never), limits: { ...limits, attempts: 1 } };
       const bucket = bucketOf(uri, context);
       return looks.look(
         source,
@@ -114,6 +118,7 @@ function isLocal(uri: ModelUri): uri is LocalUri {
 function fetchRemote(
   source: ModelSource,
   uri: Exclude<ModelUri, LocalUri>,
+  plainHttp: readonly string[],
   context: RemoteContext,
 ): Promise<LocalModel> {
   switch (uri.scheme) {
@@ -122,6 +127,8 @@ function fetchRemote(
       return fetchHttpModel(source, context);
     case 's3':
       return fetchBucketModel(source, uri, s3Bucket(uri.bucket, context), context);
+    case 'oci':
+      return fetchOciModel(source, uri, plainHttp, context);
   }
 }
 

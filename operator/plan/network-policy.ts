@@ -48,6 +48,8 @@ function toModel(service: ModelService): Rule[] {
       return toHost(uri, service.metadata.namespace);
     case 's3':
       return toS3(service);
+    case 'oci':
+      return toRegistry(uri, service.metadata.namespace);
     case 'pvc':
     case 'file':
       return [];
@@ -72,6 +74,11 @@ function toS3({ metadata, spec }: Pick<ModelService, 'metadata' | 'spec'>): Rule
   if (endpoint) return toHost(endpoint, metadata.namespace);
   if (spec.model.credentialsSecretRef) return [{ ports: [{ protocol: 'TCP' }] }];
   return [{ ports: [tcp(443)] }, TO_METADATA_SERVICE];
+}
+
+/** Tokens, and often the layers, come from other hosts, which are on the web's own port. */
+function toRegistry(registry: { host: string; port: number }, own: string): Rule[] {
+  return [...toHost(registry, own), ...(registry.port === 443 ? [] : [{ ports: [tcp(443)] }])];
 }
 
 /** Clouds lend the role of a machine or pod at link-local addresses. */

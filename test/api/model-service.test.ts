@@ -21,6 +21,11 @@ const broken: [what: string, spec: unknown, sentence: RegExp][] = [
     /spec\.model\.uri: .*expected https:/,
   ],
   [
+    'an artifact without tag and digest',
+    { model: { uri: 'oci://registry/traffic' } },
+    /spec\.model\.uri: .*oci:\/\/REGISTRY\/REPOSITORY:TAG/,
+  ],
+  [
     'a Secret of no possible name',
     { model: { uri: 's3://bucket/m', credentialsSecretRef: { name: 'A b' } } },
     /credentialsSecretRef\.name: .*"A b".*the name of a Secret/,

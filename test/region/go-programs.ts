@@ -29,6 +29,10 @@ const modules = {
     firstBuild: 'about 3 minutes the first time',
   },
   pause: { programs: { pause: '.' }, firstBuild: 'seconds' },
+  registry: {
+    programs: { registry: 'github.com/distribution/distribution/v3/cmd/registry' },
+    firstBuild: 'about 3 minutes the first time',
+  },
   'runc-within-limits': { programs: { 'runc-within-limits': '.' }, firstBuild: 'seconds' },
 } satisfies Record<string, GoModule>;
 

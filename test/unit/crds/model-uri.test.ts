@@ -13,6 +13,20 @@ describe('a model address', () => {
     ],
     ['s3://city-models/traffic/', { scheme: 's3', bucket: 'city-models', path: '/traffic' }],
     ['s3://city.models', { scheme: 's3', bucket: 'city.models', path: '/' }],
+    [
+      'oci://registry.example.org/city/traffic:v1.2',
+      {
+        ...{ scheme: 'oci', registry: 'registry.example.org', host: 'registry.example.org', port: 443 },
+        ...{ repository: 'city/traffic', tag: 'v1.2' },
+      },
+    ],
+    [
+      `oci://localhost:5000/m:1@sha256:${'a'.repeat(64)}`,
+      {
+        ...{ scheme: 'oci', registry: 'localhost:5000', host: 'localhost', port: 5000, repository: 'm' },
+        ...{ tag: '1', digest: `sha256:${'a'.repeat(64)}` },
+      },
+    ],
     ['pvc://models/traffic/3', { scheme: 'pvc', claim: 'models', path: '/traffic/3' }],
     ['pvc://models', { scheme: 'pvc', claim: 'models', path: '/' }],
     ['file:///models/traffic', { scheme: 'file', path: '/models/traffic' }],
@@ -26,6 +40,11 @@ describe('a model address', () => {
     's3://key:secret@bucket/key',
     's3://bucket/key?versionId=1',
     'gs://bucket/key',
+    'oci://registry/m',
+    'oci://registry:1',
+    'oci://registry/M:1',
+    'oci://registry/../m:1',
+    'oci://registry/m@sha256:12',
     'ftp://host/x',
     'https://',
     'https://user:secret@host/x',

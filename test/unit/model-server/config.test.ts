@@ -106,6 +106,11 @@ describe('what is wrong is said in a sentence', () => {
       { MODEL_SERVER_MAX_BODY_BYTES: '1e6' },
       /MODEL_SERVER_MAX_BODY_BYTES is "1e6"; expected/,
     ],
+    [
+      ['--model', 'm=/x'],
+      { MODEL_SERVER_PLAIN_HTTP_REGISTRIES: 'http://r:5000' },
+      /has "http:..r:5000"; expected HOST:PORT/,
+    ],
     [[], { ...podVariables, [POD_ENV.podUid]: '' }, /AICITY_POD_UID is not set; the operator sets it/],
   ])('%j %j', (args, variables, sentence) => {
     expect(() => alone(args, variables)).toThrow(ConfigError);

@@ -138,6 +138,8 @@ describe('the network policy', () => {
     ['http://store/m', [port(80), { to: namespace('city') }]],
     ['http://localhost:1/m', [port(1)]],
     ['s3://models/m', [port(443), metadataService]],
+    ['oci://registry.example.org/m:1', [port(443)]],
+    ['oci://registry.data.svc:5000/m:1', [port(5000), { to: namespace('data') }, port(443)]],
     ['pvc://models/m', []],
     ['file:///models/m', []],
   ])('for %s', (uri, toModel) => {
