@@ -35,12 +35,10 @@ export async function startBenchCity(pods: number): Promise<BenchCity> {
   try {
     const definition = join(import.meta.dirname, '../../crds/modelservices.aicity.io.yaml');
     await city.apply(readFileSync(definition, 'utf8'));
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/modelservices.aicity.io',
-      '--timeout=60s',
-    ]);
+    await city.until('ModelServices are served', 60, async () => {
+      await city.kubectl(['get', 'modelservices', '--all-namespaces']);
+      return true;
+    });
     await city.kubectl(['create', 'namespace', OPERATOR_NAMESPACE]);
     await applyAll(city, [operatorService(OPERATOR_NAMESPACE)]);
     const operator = await operatorConfig(city, OPERATOR_NAMESPACE);

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Usage } from './probe.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** Fixed in the operator's configuration. */
+/** Fixed in the operator's configuration: reports, health, metrics. */
+const PORTS = [9443, 8081, 8080];
 const METRICS_URL = 'http://127.0.0.1:8080/metrics';
 
 export interface OperatorOptions {
@@ -73,7 +75,7 @@ export class OperatorProcess {
     const deadline = performance.now() + timeoutSeconds * 1000;
     while (performance.now() < deadline) {
       this.#check();
-      const metrics = await fetch(METRICS_URL).then(
+      const metrics = await fetch(METRICS_URL, { signal: AbortSignal.timeout(5_000) }).then(
         (answer) => answer.text(),
         () => '',
       );
@@ -109,6 +111,31 @@ export class OperatorProcess {
     const lines = readFileSync(this.#logPath, 'utf8').trimEnd().split('\n').slice(-10);
     return `its last lines:\n${lines.join('\n')}`;
   }
+}
+
+/**
+ * Waits until nobody else on this machine listens where the operator will.
+ *
+ * @throws Error naming the port that stays taken
+ */
+export async function untilPortsAreFree(timeoutSeconds: number): Promise<void> {
+  const deadline = performance.now() + timeoutSeconds * 1000;
+  for (const port of PORTS) {
+    while (!(await isFree(port))) {
+      if (performance.now() > deadline) {
+        throw new Error(`port ${port} is in use by another program; the operator needs ${PORTS.join(', ')}`);
+      }
+      await new Promise((later) => setTimeout(later, 500));
+    }
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
 }
 
 /** All series of one metric in Prometheus' text format, added up; 0 when there is none. */

@@ -12,15 +12,16 @@ import { REPORT_PATH } from '../../crds/pod-contract.ts';
 import { makeAuthority } from '../../operator/certificates/issue.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import type { Settings } from '../../operator/plan/observed.ts';
-import { step } from '../region/progress.ts';
+import { say, step } from '../region/progress.ts';
 import { bareRound, type RoundOptions, type RoundTimes } from './bare-round.ts';
 import { type BenchCity, deleteNamespace, OPERATOR_NAMESPACE, startBenchCity } from './city.ts';
 import { REPLICAS } from './fleet.ts';
 import { machine } from './machine.ts';
-import { OperatorProcess } from './operator-process.ts';
+import { OperatorProcess, untilPortsAreFree } from './operator-process.ts';
 import { between, operatorRound, untilQuiet } from './operator-round.ts';
 import { type Measured, operatorRows } from './operator-rows.ts';
 import { print } from './print.ts';
+import type { Usage } from './probe.ts';
 
 const MODEL_SERVER_IMAGE = 'aicity/model-server:bench';
 const TIMEOUT_SECONDS = 600;
@@ -86,11 +87,13 @@ async function measureOperator(bench: BenchCity, options: RoundOptions): Promise
       profileDirectory,
     });
 
+  await step('waiting for ports that the operator needs', () => untilPortsAreFree(TIMEOUT_SECONDS));
   const first = start('operator', values.profile && resolve(values.profile));
   try {
     await first.untilLookedAt(0, 60);
     const round = await operatorRound(options, first);
     const last = await first.usage();
+    tell('until it was at rest', round.settling);
     await first.stop();
 
     const second = start('restarted');
@@ -99,6 +102,7 @@ async function measureOperator(bench: BenchCity, options: RoundOptions): Promise
       const restarted = await second.usage();
       const settled = await untilQuiet(second, TIMEOUT_SECONDS);
       await second.stop();
+      tell('after a restart', settled);
       return {
         round,
         peakResidentBytes: last.peakResidentBytes,
@@ -127,6 +131,12 @@ async function settingsLikeTheOperators(): Promise<Settings> {
     imagePullPolicy: 'IfNotPresent',
     imagePullSecrets: [],
   };
+}
+
+/** For whoever wonders what the requests were. */
+function tell(when: string, { requests }: Usage): void {
+  const counts = Object.entries(requests).sort(([, a], [, b]) => b - a);
+  say(`requests ${when}: ${counts.map(([name, count]) => `${count} ${name}`).join(', ')}`);
 }
 
 function wholeNumber(option: string, text: string): number {

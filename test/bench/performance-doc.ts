@@ -69,6 +69,6 @@ function machineLine(machine: Machine): string {
   const busy =
     loadBefore >= 0.5
       ? `The cores were shared: in the minute before the run a mean of ${readable(loadBefore)} threads of other work wanted them.`
-      : 'Nothing else ran.';
+      : 'Nothing else ran when it began.';
   return `Measured on ${date}: ${cores} cores (${processor}), ${memoryGibibytes} GiB, ${system}, Node ${node}. ${busy}`;
 }
