@@ -3,12 +3,15 @@ import type { ModelService } from '../../crds/model-service.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import type { Settings } from '../../operator/plan/observed.ts';
+import type { City } from '../region/city.ts';
 import { type Apply, BareClient } from './bare-client.ts';
+import { apiServerSeconds } from './city.ts';
 import { editReplicas } from './edits.ts';
 import { modelServices, writesFor } from './fleet.ts';
 import { Onlooker } from './onlooker.ts';
 
 export interface RoundOptions {
+  readonly city: City;
   /** For the onlooker and for the person who applies ModelServices. */
   readonly client: KubeClient;
   readonly admin: KubeConfig;
@@ -23,6 +26,8 @@ export interface RoundTimes {
   readonly childrenSeconds: number;
   readonly statusesSeconds: number;
   readonly podsSeconds: number;
+  /** Processor time of the API server until objects, statuses and pods were all there. */
+  readonly apiServerSeconds: number;
   /** From sending an edit of `spec.replicas` to its being seen in the Deployment. */
   readonly editMilliseconds: readonly number[];
 }
@@ -32,7 +37,7 @@ export const CONNECTIONS = 32;
 
 /** Makes in a namespace what the operator would make, without thinking. */
 export async function bareRound(
-  { client, admin, namespace, services, edits, timeoutSeconds }: RoundOptions,
+  { city, client, admin, namespace, services, edits, timeoutSeconds }: RoundOptions,
   operator: KubeConfig,
   settings: Settings,
 ): Promise<RoundTimes> {
@@ -40,6 +45,7 @@ export async function bareRound(
   const bare = new BareClient(operator, CONNECTIONS);
   const onlooker = new Onlooker(client, namespace, services);
   try {
+    const usedBefore = await apiServerSeconds(city);
     const startedAt = performance.now();
     const stored = await person.applyAll<ModelService>(modelServices(services, namespace));
     const writes = stored.map((service) => writesFor(service, settings));
@@ -50,6 +56,7 @@ export async function bareRound(
       childrenSeconds: await seconds(onlooker.until('children', timeoutSeconds)),
       statusesSeconds: await seconds(onlooker.until('statuses', timeoutSeconds)),
       podsSeconds: await seconds(onlooker.until('pods', timeoutSeconds)),
+      apiServerSeconds: (await apiServerSeconds(city)) - usedBefore,
     };
     const unsubscribe = answerEdits(
       onlooker,

@@ -14,7 +14,7 @@ export const chapters: readonly Chapter[] = [
     title: 'The operator with 500 services',
     about: [
       'A real API server, etcd, scheduler and controllers in one container, with fake GPU nodes on which kwok plays the',
-      'pods. The operator runs from source as a process of its own, as the service account that the chart makes. Every',
+      'pods. The operator runs as a process of its own, bundled as in its image, with the account that the chart makes. Every',
       'ModelService asks for 2 replicas with one GPU each, which makes six objects: ConfigMap, ServiceAccount,',
       'NetworkPolicy, Service, Deployment and PodDisruptionBudget. No model server runs, so no service becomes Ready and',
       'no reports arrive; a status is current when it speaks of the newest generation.',

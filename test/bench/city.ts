@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { API_SERVICE_NAMES } from '../../operator/rbac.ts';
 import { applyAll, operatorConfig, operatorService } from '../api/operator-account.ts';
+import { bundleOperator } from '../region/bundle.ts';
 import type { City } from '../region/city.ts';
 import { startCity } from '../region/start-city.ts';
+import { metricSum } from './metric-sum.ts';
 
 export const OPERATOR_NAMESPACE = 'aicity-system';
 const GPUS_PER_NODE = 16;
@@ -18,6 +20,8 @@ export interface BenchCity {
   readonly operator: KubeConfig;
   /** The same, as a file. */
   readonly operatorKubeconfigPath: string;
+  /** The operator's program, bundled as for its image. */
+  readonly operatorProgramPath: string;
   /** For logs; gone with the city. */
   readonly directory: string;
   stop(): Promise<void>;
@@ -46,7 +50,9 @@ export async function startBenchCity(pods: number): Promise<BenchCity> {
     admin.loadFromFile(city.kubeconfigPath);
     const operatorKubeconfigPath = join(directory, 'kubeconfig');
     writeFileSync(operatorKubeconfigPath, operator.exportConfig(), { mode: 0o600 });
-    return { city, admin, operator, operatorKubeconfigPath, directory, stop };
+    for (const [name, content] of await bundleOperator()) writeFileSync(join(directory, name), content);
+    const operatorProgramPath = join(directory, 'operator.mjs');
+    return { city, admin, operator, operatorKubeconfigPath, operatorProgramPath, directory, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -60,4 +66,9 @@ export async function startBenchCity(pods: number): Promise<BenchCity> {
 export async function deleteNamespace(city: City, name: string): Promise<void> {
   await city.kubectl(['delete', 'apiservice', ...API_SERVICE_NAMES, '--ignore-not-found']);
   await city.kubectl(['delete', 'namespace', name, '--timeout=600s']);
+}
+
+/** Processor seconds that the city's API server has used since it began, by its own word. */
+export async function apiServerSeconds(city: City): Promise<number> {
+  return metricSum(await city.kubectl(['get', '--raw', '/metrics']), 'process_cpu_seconds_total');
 }

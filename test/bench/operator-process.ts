@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { metricSum } from './metric-sum.ts';
 import type { Usage } from './probe.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 /** Fixed in the operator's configuration: reports, health, metrics. */
 const PORTS = [9443, 8081, 8080];
 const METRICS_URL = 'http://127.0.0.1:8080/metrics';
 
 export interface OperatorOptions {
+  /** The program, as its image holds it. */
+  readonly programPath: string;
   /** With the operator's own credentials. */
   readonly kubeconfigPath: string;
   readonly namespace: string;
@@ -23,7 +25,7 @@ export interface OperatorOptions {
   readonly profileDirectory?: string | undefined;
 }
 
-/** The operator from source, as a process of its own. */
+/** The operator as a process of its own. */
 export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #logPath: string;
@@ -35,8 +37,7 @@ export class OperatorProcess {
     const probe = join(import.meta.dirname, 'probe.ts');
     const log = openSync(logPath, 'w');
     this.#logPath = logPath;
-    this.#child = spawn(process.execPath, [...profile, '--import', probe, 'operator/main.ts'], {
-      cwd: ROOT,
+    this.#child = spawn(process.execPath, [...profile, '--import', probe, options.programPath], {
       env: {
         PATH: process.env['PATH'],
         NODE_ENV: 'production',
@@ -80,8 +81,9 @@ export class OperatorProcess {
         () => '',
       );
       const isAtWork = metrics.includes('aicity_workqueue_depth{');
-      const isIdle = sum(metrics, 'aicity_workqueue_depth') + sum(metrics, 'aicity_workqueue_active') === 0;
-      const isDone = sum(metrics, 'aicity_reconcile_total') >= services;
+      const isIdle =
+        metricSum(metrics, 'aicity_workqueue_depth') + metricSum(metrics, 'aicity_workqueue_active') === 0;
+      const isDone = metricSum(metrics, 'aicity_reconcile_total') >= services;
       if (isAtWork && isIdle && isDone) return performance.now();
       await new Promise((later) => setTimeout(later, 100));
     }
@@ -136,12 +138,4 @@ function isFree(port: number): Promise<boolean> {
     server.once('error', () => resolve(false));
     server.listen(port, () => server.close(() => resolve(true)));
   });
-}
-
-/** All series of one metric in Prometheus' text format, added up; 0 when there is none. */
-export function sum(metrics: string, name: string): number {
-  return metrics
-    .split('\n')
-    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
-    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

@@ -1,5 +1,6 @@
 import { BareClient } from './bare-client.ts';
 import { CONNECTIONS, type RoundOptions, type RoundTimes } from './bare-round.ts';
+import { apiServerSeconds } from './city.ts';
 import { editReplicas } from './edits.ts';
 import { modelServices } from './fleet.ts';
 import { Onlooker } from './onlooker.ts';
@@ -8,6 +9,8 @@ import type { Usage } from './probe.ts';
 
 /** What the operator did and used. */
 export interface OperatorTimes extends RoundTimes {
+  /** At work, before there was any service. */
+  readonly without: Usage;
   /** From the first ModelService until every status was current. */
   readonly converging: Usage;
   /** From the first ModelService until there was nothing left to do. */
@@ -24,13 +27,14 @@ const HEARTBEATS = new Set(['PUT leases']);
 
 /** Lets an operator that is at work make the same as `bareRound`. */
 export async function operatorRound(
-  { client, admin, namespace, services, edits, timeoutSeconds }: RoundOptions,
+  { city, client, admin, namespace, services, edits, timeoutSeconds }: RoundOptions,
   operator: OperatorProcess,
 ): Promise<OperatorTimes> {
   const person = new BareClient(admin, CONNECTIONS);
   const onlooker = new Onlooker(client, namespace, services);
   try {
     const before = await operator.usage();
+    const usedBefore = await apiServerSeconds(city);
     const startedAt = performance.now();
     await person.applyAll(modelServices(services, namespace));
     const seconds = async (at: Promise<number>) => ((await at) - startedAt) / 1000;
@@ -38,6 +42,7 @@ export async function operatorRound(
     const statusesSeconds = await seconds(onlooker.until('statuses', timeoutSeconds));
     const converged = await operator.usage();
     const podsSeconds = await seconds(onlooker.until('pods', timeoutSeconds));
+    const used = (await apiServerSeconds(city)) - usedBefore;
     const settled = await untilQuiet(operator, timeoutSeconds);
     await sleep(REST_SECONDS);
     const rested = await operator.usage();
@@ -46,6 +51,8 @@ export async function operatorRound(
       childrenSeconds,
       statusesSeconds,
       podsSeconds,
+      apiServerSeconds: used,
+      without: before,
       editMilliseconds,
       converging: between(before, converged),
       settling: between(before, settled),

@@ -53,6 +53,7 @@ async function measure(bench: BenchCity): Promise<Measured> {
     await bench.city.kubectl(['create', 'namespace', namespace]);
     const options = {
       client,
+      city: bench.city,
       admin: bench.admin,
       namespace,
       services,
@@ -79,6 +80,7 @@ async function measureOperator(bench: BenchCity, options: RoundOptions): Promise
   const address = await bench.city.hostAddress();
   const start = (name: string, profileDirectory?: string) =>
     new OperatorProcess({
+      programPath: bench.operatorProgramPath,
       kubeconfigPath: bench.operatorKubeconfigPath,
       namespace: OPERATOR_NAMESPACE,
       address,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { sum } from '../../bench/operator-process.ts';
+import { metricSum } from '../../bench/metric-sum.ts';
 import { percentile } from '../../bench/percentile.ts';
 import { requestName } from '../../bench/request-name.ts';
 import { BenchResult, ratioToLimit, readable } from '../../bench/result.ts';
@@ -58,7 +58,7 @@ test('series of a metric are added up, those of other metrics are not', () => {
     'aicity_leader 1',
   ].join('\n');
   const sums = ['aicity_reconcile_total', 'aicity_leader', 'aicity_nothing'].map((name) =>
-    sum(metrics, name),
+    metricSum(metrics, name),
   );
   expect(sums).toEqual([18, 1, 0]);
 });

@@ -67,12 +67,14 @@ test('the limit is the best of the bare rounds, figure by figure', () => {
     childrenSeconds: seconds,
     statusesSeconds: seconds + 1,
     podsSeconds: 10 - seconds,
+    apiServerSeconds: 2 * seconds,
     editMilliseconds,
   });
   const measured: Measured = {
     bare: [round(2, [30, 30]), round(3, [10, 50])],
     round: {
       ...round(6, [20, 40]),
+      without: usage({}),
       converging: usage({}, 1),
       settling: usage({ 'PATCH deployments': 10, 'GET deployments': 10 }, 2),
       atRest: usage({ 'PUT leases': 30 }, 0.5),
@@ -94,10 +96,12 @@ test('the limit is the best of the bare rounds, figure by figure', () => {
     [40, 30],
     [2, 7],
     [4, 7],
+    [12, 4],
     [1, undefined],
     [2, undefined],
     [0.5, undefined],
     [30, undefined],
+    [100, undefined],
     [100, undefined],
     [300, undefined],
     [4, undefined],
