@@ -44,7 +44,7 @@ export class Transport {
     } catch (error) {
       throw explain(error, what, call.signal, timeoutSeconds);
     } finally {
-      limit.clear();
+      limit.release();
     }
   }
 
@@ -59,7 +59,8 @@ export class Transport {
     } catch (error) {
       throw explain(error, what, call.signal, defaultTimeoutSeconds);
     } finally {
-      stop.clear();
+      stop.release();
+      stop.abort(); // closes the connection when the reader has left early
     }
   }
 
@@ -116,7 +117,7 @@ function queryString(query: RawRequest['query'] = {}): string {
 }
 
 /**
- * A signal that aborts with the caller's, after a time if one is given, and when cleared.
+ * A signal that aborts with the caller's and after a time, if one is given, until it is released.
  * `AbortSignal.any` would leave a listener on the caller's long-lived signal with every call.
  */
 function stopper(signal: AbortSignal | undefined, seconds?: number) {
@@ -127,10 +128,10 @@ function stopper(signal: AbortSignal | undefined, seconds?: number) {
   signal?.addEventListener('abort', abort);
   return {
     signal: controller.signal,
-    clear() {
+    abort,
+    release() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      abort();
     },
   };
 }
