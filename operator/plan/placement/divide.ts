@@ -43,6 +43,8 @@ export function divide(
     count: Math.min(slot.most, Math.max(slot.least, slot.current)),
   }));
   setQuotas(total, portions);
+  // Rounded, so that the order in which fractions were summed up cannot show in the result.
+  for (const portion of portions) portion.quota = Math.round(portion.quota * QUOTA_STEPS) / QUOTA_STEPS;
   let counted = 0;
   for (const { count } of portions) counted += count;
   for (; counted < total; counted++) {
@@ -55,7 +57,7 @@ export function divide(
     if (!fattest) break;
     fattest.count--;
   }
-  if (portions.some(({ count, quota }) => Math.abs(count - quota) > tolerance)) makeFair(portions);
+  if (portions.some(({ count, quota }) => Math.abs(count - quota) > tolerance + EPSILON)) makeFair(portions);
   return new Map(portions.map(({ slot, count }) => [slot.key, count]));
 }
 
@@ -71,7 +73,9 @@ function makeFair(portions: readonly Portion[]): void {
   }
 }
 
-const EPSILON = 1e-6;
+const QUOTA_STEPS = 1e6;
+/** Less than a step of a quota. */
+const EPSILON = 1e-9;
 
 const canGrow = ({ slot, count }: Portion): boolean => count < slot.most;
 const canShrink = ({ slot, count }: Portion): boolean => count > slot.least;

@@ -141,7 +141,7 @@ function slotsFor(
     slots.push({
       key: name,
       domain: candidate.domain,
-      tier: (kind === 'LastResort' ? LAST_RESORT_TIER : 0) + candidate.group * TIERS_PER_GROUP,
+      tier: (kind === 'LastResort' ? LAST_RESORT_TIER : 0) + candidate.group,
       weight: isScored ? candidate.score : 1,
       least: 0,
       most,
@@ -153,18 +153,18 @@ function slotsFor(
   return isScored ? withRoomScores(slots, placement.weights?.freeCapacity ?? 0) : slots;
 }
 
-const TIERS_PER_GROUP = 2;
 const LAST_RESORT_TIER = 1_000;
 /** Beyond this, more room makes no city better. */
 const MOST_ROOM = 1_000_000;
 
-/** Adds what free room scores; a city that scores nothing at all gets only what no other can hold. */
+/** Adds what free room scores. */
 function withRoomScores(slots: readonly CitySlot[], freeCapacity: number): CitySlot[] {
+  if (freeCapacity === 0) return [...slots];
   const mostRoom = slots.reduce((most, slot) => Math.max(most, Math.floor(slot.tie)), 1);
-  return slots.map((slot) => {
-    const weight = slot.weight + (freeCapacity * Math.floor(slot.tie)) / mostRoom;
-    return { ...slot, weight, tier: slot.tier + (weight > 0 ? 0 : 1) };
-  });
+  return slots.map((slot) => ({
+    ...slot,
+    weight: slot.weight + (freeCapacity * Math.floor(slot.tie)) / mostRoom,
+  }));
 }
 
 function divided(

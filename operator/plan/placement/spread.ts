@@ -55,22 +55,32 @@ function countsOf(
   spread: Spread,
   tolerance: number | undefined,
 ): Map<string, number> {
-  const withRoom = domains.filter(({ most }) => most > 0).sort(byClaim);
+  const free = domains.map((domain) => ({ ...domain, least: 0 }));
+  const within = (slots: readonly Slot[]): Map<string, number> => {
+    if (spread.maxSkew === undefined) return divide(total, slots, tolerance);
+    const unbound = divide(total, slots, tolerance);
+    const bounds = boundsFor(total, domains, spread, [...unbound.values()]);
+    return divide(
+      bounds.total,
+      slots.map((slot) => ({
+        ...slot,
+        least: Math.min(slot.most, Math.max(slot.least, bounds.least)),
+        most: Math.min(slot.most, Math.max(slot.least, bounds.most)),
+      })),
+      tolerance,
+    );
+  };
+  const counts = within(free);
+  const withRoom = domains.filter(({ most }) => most > 0);
   const groups = Math.min(spread.minGroups ?? 0, total, withRoom.length);
-  const first = new Set(withRoom.slice(0, groups).map(({ key }) => key));
-  const free = domains.map((domain) => ({ ...domain, least: first.has(domain.key) ? 1 : 0 }));
-  if (spread.maxSkew === undefined) return divide(total, free, tolerance);
-  const unbound = divide(total, free, tolerance);
-  const { total: placeable, least, most } = boundsFor(total, domains, spread, [...unbound.values()]);
-  return divide(
-    placeable,
-    free.map((slot) => ({
-      ...slot,
-      least: Math.min(slot.most, Math.max(slot.least, least)),
-      most: Math.min(slot.most, Math.max(slot.least, most)),
-    })),
-    tolerance,
+  if ([...counts.values()].filter((count) => count > 0).length >= groups) return counts;
+  const first = new Set(
+    withRoom
+      .sort(byClaim)
+      .slice(0, groups)
+      .map(({ key }) => key),
   );
+  return within(free.map((slot) => ({ ...slot, least: first.has(slot.key) ? 1 : 0 })));
 }
 
 /** m and m + maxSkew, and how many replicas can stand between them. */
@@ -156,7 +166,7 @@ function domainsOf(slots: readonly CitySlot[]): Domain[] {
     ),
     weight: total(of, ({ weight }) => weight),
     most: total(of, ({ most }) => most),
-    current: total(of, ({ current }) => current),
+    current: total(of, ({ current, most }) => Math.min(current, most)),
     ready: total(of, ({ ready }) => ready),
     tie: of.reduce((tie, slot) => Math.max(tie, slot.tie), 0),
   }));
