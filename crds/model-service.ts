@@ -21,7 +21,7 @@ export const ROLLOUT_STRATEGIES = ['Auto', 'Reload', 'Surge', 'InPlace'] as cons
 export type RolloutStrategy = (typeof ROLLOUT_STRATEGIES)[number];
 
 const CREDENTIAL_KEYS =
-  's3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and where they apply AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL. https: token, or username and password. oci: .dockerconfigjson.';
+  's3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and where they apply AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL. gs: GOOGLE_APPLICATION_CREDENTIALS, the JSON key of a service account. https: token, or username and password. oci: .dockerconfigjson.';
 
 export const ModelSource = z
   .object({
@@ -36,7 +36,7 @@ export const ModelSource = z
         }),
       )
       .describe(
-        'Address of one model, or of a directory with TensorFlow Serving version directories (…/3/): https://, http://, s3://BUCKET/PREFIX, oci://REGISTRY/REPOSITORY:TAG (or @sha256:…), pvc://CLAIM/PATH, file:///PATH (a path in the model-server image). Over http a directory cannot be listed, so give the model itself or spec.model.version.',
+        'Address of one model, or of a directory with TensorFlow Serving version directories (…/3/): https://, http://, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, oci://REGISTRY/REPOSITORY:TAG (or @sha256:…), pvc://CLAIM/PATH, file:///PATH (a path in the model-server image). Over http a directory cannot be listed, so give the model itself or spec.model.version.',
       ),
     format: z.enum(MODEL_FORMATS).optional().describe('Detected from the files when absent.'),
     version: z

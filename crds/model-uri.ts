@@ -4,19 +4,19 @@
  */
 
 /** Schemes that this release can fetch. A scheme enters this list together with the code that reads it. */
-export const MODEL_URI_SCHEMES = ['https', 'http', 's3', 'oci', 'pvc', 'file'] as const;
+export const MODEL_URI_SCHEMES = ['https', 'http', 's3', 'gs', 'oci', 'pvc', 'file'] as const;
 export type ModelUriScheme = (typeof MODEL_URI_SCHEMES)[number];
 
 /** RE2 pattern (no look-around) of every accepted address; the CRD shows `MODEL_URI_EXPECTED` when it does not match. */
 export const MODEL_URI_PATTERN =
-  '^(https?://[A-Za-z0-9._~-]+(:[0-9]{1,5})?/[^\\s?#]*|s3://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\\s?#]*)?|oci://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})|pvc://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[^\\s?#]*)?|file:///[^\\s?#]+)$';
+  '^(https?://[A-Za-z0-9._~-]+(:[0-9]{1,5})?/[^\\s?#]*|(s3|gs)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\\s?#]*)?|oci://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})|pvc://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[^\\s?#]*)?|file:///[^\\s?#]+)$';
 
 export const MODEL_URI_EXPECTED =
-  'expected https://HOST/PATH, http://HOST/PATH, s3://BUCKET/PREFIX, oci://REGISTRY/REPOSITORY:TAG, pvc://CLAIM/PATH or file:///PATH, without query or fragment';
+  'expected https://HOST/PATH, http://HOST/PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, oci://REGISTRY/REPOSITORY:TAG, pvc://CLAIM/PATH or file:///PATH, without query or fragment';
 
 export type ModelUri =
   | { scheme: 'https' | 'http'; host: string; port: number; path: string }
-  | { scheme: 's3'; bucket: string; path: string }
+  | { scheme: 's3' | 'gs'; bucket: string; path: string }
   | {
       scheme: 'oci';
       /** Host with the port, if one is given. */
@@ -49,6 +49,7 @@ export function parseModelUri(uri: string): ModelUri {
       return { scheme, host, port: port === '' ? (scheme === 'https' ? 443 : 80) : Number(port), path };
     }
     case 's3':
+    case 'gs':
       return { scheme, bucket: authority, path };
     case 'oci': {
       const [host, port] = splitOnce(authority, ':');

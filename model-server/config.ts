@@ -55,7 +55,7 @@ export const HELP = `Serves one TensorFlow or TensorFlow.js model over the Tenso
 
   model-server --model NAME=PATH_OR_ADDRESS [flags]
 
-  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, oci://, pvc:// or file://
+  --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, gs://, oci://, pvc:// or file://
   --model-version NUMBER              version directory to serve; by default the highest
   --format FORMAT                     SavedModel, TFJSGraph or TFJSLayers; by default detected
   --digest sha256:HEX                 refuse the model when its files have another digest
@@ -142,7 +142,8 @@ function aloneConfig(flags: Flags, surroundings: Surroundings): Config {
 }
 
 function sourceVariables(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => /^AWS_[A-Z0-9_]+$/.test(name)));
+  const known = /^(AWS_[A-Z0-9_]+|GOOGLE_APPLICATION_CREDENTIALS|GCE_METADATA_HOST|STORAGE_EMULATOR_HOST)$/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => known.test(name)));
 }
 
 const FLAGS = {

@@ -11,6 +11,7 @@ import type { AwsContext } from './aws-access.ts';
 import type { ModelCache, SourceRecord } from './cache.ts';
 import { type ByteBudget, type Download, download } from './download.ts';
 import { isFileError, readableSentence } from './file-error.ts';
+import type { GoogleContext } from './google-access.ts';
 import type { Target } from './http-request.ts';
 import { LoadError } from './load-error.ts';
 import { digestOf, listModelFiles, verifyDigest } from './model-files.ts';
@@ -18,7 +19,7 @@ import { layoutOf, modelOf } from './model-layout.ts';
 import type { TransferMeans } from './persistence.ts';
 import type { LocalModel } from './repository.ts';
 
-export interface RemoteContext extends AwsContext {
+export interface RemoteContext extends AwsContext, GoogleContext {
   cache: ModelCache;
   maxModelBytes: number;
   /** Told in a sentence what is going on. */

@@ -6,6 +6,8 @@ import type { AwsKeysCache } from './aws-access.ts';
 import { type Bucket, type BucketUri, fetchBucketModel, lookAtBucket } from './bucket-source.ts';
 import { openCache } from './cache.ts';
 import { type CredentialOptions, sourceCredentials } from './credentials.ts';
+import type { GoogleTokens } from './google-access.ts';
+import { gsBucket } from './gs.ts';
 import { fetchHttpModel } from './http-source.ts';
 import { LoadError } from './load-error.ts';
 import { type LocalUri, lookAtLocalModel, openLocalModel } from './local-source.ts';
@@ -76,7 +78,7 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
     );
   });
   const contextOf = (source: ModelSource, signal: AbortSignal): RemoteContext => ({
-    ...{ cache, limits, maxModelBytes, clock, signal, awsKeys },
+    ...{ cache, limits, maxModelBytes, clock, signal, awsKeys, googleTokens },
     credentials: sourceCredentials({
       ...options.credentials,
       secretName: source.credentialsSecretRef?.name,
@@ -84,6 +86,7 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
     progress: () => {},
   });
   const awsKeys: AwsKeysCache = new TemporaryKeys(clock);
+  const googleTokens: GoogleTokens = new TemporaryKeys(clock);
   const looks = new RemoteLooks(clock);
   const never = new AbortController().signal;
   return {
@@ -100,12 +103,8 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
       if (isLocal(uri)) return lookAtLocalModel(source, volumesDirectory);
       // The next look is the second attempt.
       const context = { ...contextOf(source, never), limits: { ...limits, attempts: 1 } };
-      const bucket = bucketOf(uri, context);
-      return looks.look(
-        source,
-        context.credentials,
-        bucket && (() => lookAtBucket(source, bucket.uri, bucket.bucket)),
-      );
+      const list = 'bucket' in uri ? () => lookAtBucket(source, uri, bucketOf(uri, context)) : undefined;
+      return looks.look(source, context.credentials, list);
     },
     keep: (digests) => cache.keep(digests),
   };
@@ -126,14 +125,15 @@ function fetchRemote(
     case 'https':
       return fetchHttpModel(source, context);
     case 's3':
-      return fetchBucketModel(source, uri, s3Bucket(uri.bucket, context), context);
+    case 'gs':
+      return fetchBucketModel(source, uri, bucketOf(uri, context), context);
     case 'oci':
       return fetchOciModel(source, uri, plainHttp, context);
   }
 }
 
-function bucketOf(uri: ModelUri, context: RemoteContext): { uri: BucketUri; bucket: Bucket } | undefined {
-  return uri.scheme === 's3' ? { uri, bucket: s3Bucket(uri.bucket, context) } : undefined;
+function bucketOf({ scheme, bucket }: BucketUri, context: RemoteContext): Bucket {
+  return scheme === 's3' ? s3Bucket(bucket, context) : gsBucket(bucket, context);
 }
 
 function parsedUri(source: ModelSource): ReturnType<typeof parseModelUri> {

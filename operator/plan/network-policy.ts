@@ -48,6 +48,11 @@ function toModel(service: ModelService): Rule[] {
       return toHost(uri, service.metadata.namespace);
     case 's3':
       return toS3(service);
+    case 'gs':
+      return [
+        { ports: [tcp(443)] },
+        ...(service.spec.model.credentialsSecretRef ? [] : [TO_METADATA_SERVICE]),
+      ];
     case 'oci':
       return toRegistry(uri, service.metadata.namespace);
     case 'pvc':
@@ -81,8 +86,11 @@ function toRegistry(registry: { host: string; port: number }, own: string): Rule
   return [...toHost(registry, own), ...(registry.port === 443 ? [] : [{ ports: [tcp(443)] }])];
 }
 
-/** Clouds lend the role of a machine or pod at link-local addresses. */
-const TO_METADATA_SERVICE: Rule = { to: [{ ipBlock: { cidr: '169.254.0.0/16' } }], ports: [tcp(80)] };
+/** Clouds lend the role of a machine or pod at link-local addresses; GKE's pods are led to port 988. */
+const TO_METADATA_SERVICE: Rule = {
+  to: [{ ipBlock: { cidr: '169.254.0.0/16' } }],
+  ports: [tcp(80), tcp(988)],
+};
 
 function endpointOf({ podTemplate }: ModelService['spec']): { host: string; port: number } | undefined {
   const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'].map(

@@ -12,6 +12,7 @@ describe('a model address', () => {
       { scheme: 'http', host: 'store.models.svc', port: 8080, path: '/traffic' },
     ],
     ['s3://city-models/traffic/', { scheme: 's3', bucket: 'city-models', path: '/traffic' }],
+    ['gs://city_models/m', { scheme: 'gs', bucket: 'city_models', path: '/m' }],
     ['s3://city.models', { scheme: 's3', bucket: 'city.models', path: '/' }],
     [
       'oci://registry.example.org/city/traffic:v1.2',
@@ -39,7 +40,8 @@ describe('a model address', () => {
     's3://B/key',
     's3://key:secret@bucket/key',
     's3://bucket/key?versionId=1',
-    'gs://bucket/key',
+    'gs://',
+    'gs://B/key',
     'oci://registry/m',
     'oci://registry:1',
     'oci://registry/M:1',

@@ -9,6 +9,7 @@ const uri = fc.constantFrom(
   'http://store.data.svc:9000/m',
   'http://store/m',
   's3://models/traffic',
+  'gs://models/traffic',
   'oci://registry.data.svc:5000/traffic:1',
   'pvc://claim-a/traffic',
   'pvc://claim-b',

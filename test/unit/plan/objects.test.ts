@@ -126,7 +126,10 @@ describe('the network policy', () => {
   ];
   const operator = { to: namespace('aicity-system'), ports: [{ protocol: 'TCP', port: 9443 }] };
   const port = (number: number) => ({ ports: [{ protocol: 'TCP', port: number }] });
-  const metadataService = { to: [{ ipBlock: { cidr: '169.254.0.0/16' } }], ...port(80) };
+  const metadataService = {
+    to: [{ ipBlock: { cidr: '169.254.0.0/16' } }],
+    ports: [80, 988].map((number) => ({ protocol: 'TCP', port: number })),
+  };
 
   test.each([
     ['https://models.example.org/m', [port(443)]],
@@ -138,6 +141,7 @@ describe('the network policy', () => {
     ['http://store/m', [port(80), { to: namespace('city') }]],
     ['http://localhost:1/m', [port(1)]],
     ['s3://models/m', [port(443), metadataService]],
+    ['gs://models/m', [port(443), metadataService]],
     ['oci://registry.example.org/m:1', [port(443)]],
     ['oci://registry.data.svc:5000/m:1', [port(5000), { to: namespace('data') }, port(443)]],
     ['pvc://models/m', []],
@@ -175,6 +179,7 @@ describe('a Secret with credentials', () => {
     const env = (value: string) => ({ podTemplate: { env: [{ name: 'AWS_ENDPOINT_URL', value }] } });
     const ports = (number: number) => ({ ports: [{ protocol: 'TCP', port: number }] });
     expect(egress({ model })).toEqual([{ ports: [{ protocol: 'TCP' }] }]);
+    expect(egress({ model: { ...model, uri: 'gs://models/m' } })).toEqual([ports(443)]);
     expect(egress({ model, ...env('http://minio.storage.svc:9000') })).toEqual([
       ports(9000),
       { to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'storage' } } }] },
