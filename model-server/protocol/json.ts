@@ -8,8 +8,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /**
  * Parses a body that has to be one JSON object in UTF-8.
  *
- * `NaN`, `Infinity` and `-Infinity` are no JSON, but Python and TensorFlow write them, so they are taken: each
- * becomes a text that no client writes, which `numberWord` reads.
+ * `NaN`, `Infinity` and `-Infinity` are no JSON, but Python and TensorFlow write them. Each becomes a text that no
+ * client writes, which `numberWord` reads, so that whoever refuses it can say where it stood.
  * @throws ProtocolError InvalidArgument
  */
 export function parseJsonObject(body: Uint8Array): JsonObject {

@@ -5,7 +5,8 @@
  *   integer. Floats are rounded to the nearest, and refused where that would be infinity.
  * - INT64 and UINT64 are read up to 2^53 - 1, since JSON numbers beyond lose digits on their way here. The binary
  *   extension carries all 64 bits.
- * - NaN and infinities are taken for floats, when they are written as the words that Python writes.
+ * - NaN and infinities are refused: JSON has no form for them, and a model that is given one answers with one, which
+ *   helps nobody. Who means them sends the tensor with the binary extension, which carries every bit.
  */
 import { rangeOf } from './cast.ts';
 import { toBfloat16, toHalf } from './half.ts';
@@ -52,7 +53,8 @@ export function jsonRange(datatype: Datatype): readonly [least: number, greatest
 function readFloat(datatype: Datatype, value: unknown): number | string {
   const [least, greatest] = jsonRange(datatype);
   if (typeof value === 'number' && value >= least && value <= greatest) return value;
-  return numberWord(value) ?? wrong(value, `a number that ${datatype} holds`);
+  const hint = numberWord(value) === undefined ? '' : '; fill in missing values before the request';
+  return `${wrong(value, `a number that ${datatype} holds`)}${hint}`;
 }
 
 function readInteger(datatype: Datatype, value: unknown): number | string {

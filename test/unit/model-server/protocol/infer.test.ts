@@ -81,17 +81,18 @@ describe('requests', () => {
     expect(nested.inputs).toEqual(decode(input({})).inputs);
   });
 
-  test('the words that Python writes are numbers, but only outside of texts', () => {
-    const { inputs } = decode(
-      '{"id":"NaN \\"Infinity","inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[NaN,-Infinity, Infinity]}]}',
-    );
-    expect(inputs.get('x')?.data).toEqual(new Float32Array([Number.NaN, -Infinity, Infinity]));
-    expect(refusal(body('{"inputs":[{"name":"x","shape":[1],"datatype":"INT32","data":[NaN]}]}'))).toBe(
-      'inputs[0].data[0]: the number NaN found, a whole number from -2147483648 to 2147483647 (INT32) expected',
-    );
-    expect(refusal(body('{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":[NaN]}]}'))).toContain(
-      'the number NaN found, a string',
-    );
+  test.each([
+    ['FP32', 'NaN', 'the number NaN found, a number that FP32 holds expected; fill in missing values'],
+    [
+      'FP64',
+      '-Infinity',
+      'the number -Infinity found, a number that FP64 holds expected; fill in missing values',
+    ],
+    ['INT32', 'NaN', 'the number NaN found, a whole number from -2147483648 to 2147483647 (INT32) expected'],
+    ['BYTES', 'NaN', 'the number NaN found, a string'],
+  ])('an element of %s that Python writes as %s is refused where it stands', (datatype, word, sentence) => {
+    const json = `{"id":"NaN","inputs":[{"name":"x","shape":[2],"datatype":"${datatype}","data":[${datatype === 'BYTES' ? '"NaN"' : '0'},${word}]}]}`;
+    expect(refusal(body(json))).toContain(`inputs[0].data[1]: ${sentence}`);
   });
 
   test('raw tensors lie behind the JSON in the order of the inputs', () => {

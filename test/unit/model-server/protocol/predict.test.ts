@@ -119,12 +119,6 @@ describe('requests', () => {
       expected,
     );
   });
-
-  test('missing measurements, as Python writes them', () => {
-    expect(decode('{"instances": [[NaN, -Infinity]]}').inputs.get('x')?.data).toEqual(
-      new Float32Array([Number.NaN, -Infinity]),
-    );
-  });
 });
 
 describe('what is wrong is said with its path', () => {
