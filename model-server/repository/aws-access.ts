@@ -112,7 +112,7 @@ async function lentKeys(
   if (container !== undefined)
     return awsKeys.get(container, () => containerKeys(container, settings, context));
   if (settings['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true') return undefined;
-  return awsKeys.get(INSTANCE, () => instanceKeys(context)).catch(() => undefined);
+  return awsKeys.getIfAny(INSTANCE, () => instanceKeys(context), context.signal);
 }
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html, which needs no signature. */

@@ -62,7 +62,7 @@ export async function googleAccess(context: GoogleContext): Promise<GoogleAccess
   }
   if (emulator !== undefined) return { origin: credentials.name, endpoint };
   const host = settings['GCE_METADATA_HOST'] ?? METADATA_HOST;
-  const token = await googleTokens.get(host, () => instanceToken(host, context)).catch(() => undefined);
+  const token = await googleTokens.getIfAny(host, () => instanceToken(host, context), context.signal);
   return {
     ...(token === undefined ? {} : { token }),
     origin: "the pod's or machine's service account",

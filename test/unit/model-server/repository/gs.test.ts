@@ -160,13 +160,37 @@ describe('access', () => {
     expect(tokens).toBe(1);
   });
 
+  const onTheMachine = (signal = never) => ({
+    credentials: sourceCredentials({ variables: { GCE_METADATA_HOST: new URL(origin.url).host } }),
+    googleTokens: new TemporaryKeys<string>(systemClock),
+    ...{ limits, clock: systemClock, signal },
+  });
+
   test('lent by the metadata service', async () => {
-    const access = await googleAccess({
-      credentials: sourceCredentials({ variables: { GCE_METADATA_HOST: new URL(origin.url).host } }),
-      googleTokens: new TemporaryKeys(systemClock),
-      ...{ limits, clock: systemClock, signal: never },
-    });
+    const access = await googleAccess(onTheMachine());
     expect(access).toMatchObject({ token: 'of the machine', endpoint: 'https://storage.googleapis.com' });
+  });
+
+  test('without anybody who lends: asked once, not for every file', async () => {
+    let asked = 0;
+    origin.misbehave = (_request, response) => {
+      asked++;
+      return !!response.writeHead(404).end();
+    };
+    const context = onTheMachine();
+    const all = await Promise.all([googleAccess(context), googleAccess(context)]);
+    expect([...all, await googleAccess(context)].map(({ token }) => token)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(asked).toBe(1);
+  });
+
+  test('a load that is given up does not count as nobody', async () => {
+    const context = onTheMachine(AbortSignal.abort());
+    await expect(googleAccess(context)).rejects.toThrow();
+    expect(await googleAccess({ ...context, signal: never })).toMatchObject({ token: 'of the machine' });
   });
 
   test.each<[string, () => Record<string, string>, string, RegExp]>([
