@@ -7,7 +7,7 @@ import { CertificateKeeper } from './certificates/keeper.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { HttpKubeClient } from './kube/http-client.ts';
 import { byDefault } from './kube/kubeconfig.ts';
-import { assignmentOf } from './plan/assignment.ts';
+import { assignmentFor } from './plan/assignment.ts';
 import type { CustomMetricsOwner, Settings } from './plan/observed.ts';
 import {
   ENDPOINT_SLICE_NAME,
@@ -92,9 +92,9 @@ async function run(config: Config): Promise<void> {
     certificates,
     pods,
     leads,
-    assignmentOf(namespace, name) {
+    assignmentOf(namespace, name, podRevision) {
       const service = modelServices.get({ cluster: '', namespace, name });
-      return service && assignmentOf(service);
+      return service && assignmentFor(service, podRevision);
     },
     namespace,
     serviceName,

@@ -8,6 +8,22 @@ export function assignmentOf({ spec }: ModelService): ModelAssignment {
   return { revision: modelRevision(spec.model), model: spec.model, serving: spec.serving };
 }
 
+/**
+ * What one replica is to serve, or undefined when it keeps what it serves until it is replaced. Only the present
+ * strategy counts: a pod that was made for one model takes another once the strategy no longer replaces pods for it,
+ * or it would keep the old one for as long as strategy Reload holds it.
+ *
+ * @param podRevision the model that the pod was made for, if it was made for one
+ */
+export function assignmentFor(
+  service: ModelService,
+  podRevision: string | undefined,
+): ModelAssignment | undefined {
+  const assignment = assignmentOf(service);
+  const isFixed = podRevision !== undefined && modelComesWithPod(service.spec.rollout.strategy);
+  return isFixed && podRevision !== assignment.revision ? undefined : assignment;
+}
+
 /** True where a changed model needs new pods. */
 export function modelComesWithPod(strategy: RolloutStrategy): boolean {
   return strategy === 'Surge' || strategy === 'InPlace';

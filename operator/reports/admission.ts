@@ -1,7 +1,6 @@
 /** Whether a report may count, once it is proven which pod sent it. Pure. */
-import { ANNOTATIONS, LABELS, MANAGER } from '../../crds/labels.ts';
+import { LABELS, MANAGER } from '../../crds/labels.ts';
 import { LoadReport } from '../../crds/load-report.ts';
-import type { ModelAssignment } from '../../crds/pod-contract.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import { type Refused, refused } from './refusals.ts';
 import type { Sender } from './sender.ts';
@@ -41,18 +40,6 @@ export function claimsAnother(report: LoadReport, sender: Sender, service: strin
     return refused('OtherService', `the pod belongs to the ModelService ${service}, but reports for another`);
   }
   return undefined;
-}
-
-/**
- * What the pod is told to serve: the wanted model, unless the pod is one that changes its model only by being
- * replaced, and another model is wanted by now.
- */
-export function assignmentFor(
-  pod: KubeObject,
-  wanted: ModelAssignment | undefined,
-): ModelAssignment | undefined {
-  const fixed = pod.metadata.annotations?.[ANNOTATIONS.modelRevision];
-  return fixed === undefined || fixed === wanted?.revision ? wanted : undefined;
 }
 
 function shown(value: unknown): string {

@@ -4,12 +4,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { ANNOTATIONS } from '../../crds/labels.ts';
 import { LOAD_REPORT_MAX_BYTES, type LoadReport, type LoadReportReply } from '../../crds/load-report.ts';
 import { type ModelAssignment, REPORT_INTERVAL_SECONDS } from '../../crds/pod-contract.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { ReportMetrics } from '../telemetry/metrics.ts';
-import { assignmentFor, claimsAnother, reportIn, serviceOf } from './admission.ts';
+import { claimsAnother, reportIn, serviceOf } from './admission.ts';
 import { RateLimit } from './rate-limit.ts';
 import { REFUSALS, type Refused, refused } from './refusals.ts';
 import type { ReportRegistry } from './registry.ts';
@@ -19,12 +20,23 @@ import { bearerToken } from './token.ts';
 /** Finds pods in a local copy; `store.get` of a pod store does. */
 export type PodLookup = (namespace: string, name: string) => KubeObject | undefined;
 
+/**
+ * What a pod of a ModelService is to serve now; undefined when it keeps what it serves, and when there is no such
+ * service (any more).
+ *
+ * @param podRevision the model that the pod was made for, if it was made for one
+ */
+export type AssignmentLookup = (
+  namespace: string,
+  service: string,
+  podRevision: string | undefined,
+) => ModelAssignment | undefined;
+
 export interface ReportEndpointOptions {
   readonly registry: ReportRegistry;
   readonly senders: SenderCheck;
   readonly podOf: PodLookup;
-  /** What the pods of a ModelService are to serve now; undefined when there is no such service (any more). */
-  readonly assignmentOf: (namespace: string, service: string) => ModelAssignment | undefined;
+  readonly assignmentOf: AssignmentLookup;
   /** Whether this replica's word counts; reports to any other are refused, so that the pods connect anew. */
   readonly leads: () => boolean;
   readonly clock: Clock;
@@ -59,7 +71,8 @@ export function reportEndpoint(options: ReportEndpointOptions): ReportEndpoint {
     if (claim) return claim;
 
     registry.accept(report);
-    const assignment = assignmentFor(pod!, assignmentOf(sender.namespace, service));
+    const podRevision = pod!.metadata.annotations?.[ANNOTATIONS.modelRevision];
+    const assignment = assignmentOf(sender.namespace, service, podRevision);
     return { ...(assignment && { assignment }), intervalSeconds: REPORT_INTERVAL_SECONDS };
   }
 

@@ -12,7 +12,7 @@
  */
 import type { Express } from 'express';
 import type { Logger } from 'pino';
-import { type ModelAssignment, REPORT_PATH } from '../../crds/pod-contract.ts';
+import { REPORT_PATH } from '../../crds/pod-contract.ts';
 import type { CertificateKeeper } from '../certificates/keeper.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject } from '../kube/objects.ts';
@@ -20,7 +20,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Store } from '../runtime/store.ts';
 import type { ReportMetrics } from '../telemetry/metrics.ts';
 import { MetricsRegistration } from './apiservice.ts';
-import { type PodLookup, type ReportEndpoint, reportEndpoint } from './endpoint.ts';
+import { type AssignmentLookup, type PodLookup, type ReportEndpoint, reportEndpoint } from './endpoint.ts';
 import { LeaderEndpoint } from './leader-endpoint.ts';
 import { metricsApi } from './metrics-api/app.ts';
 import { MetricAuthorizer } from './metrics-api/authorization.ts';
@@ -37,8 +37,7 @@ export interface ReportsOptions {
   readonly certificates: CertificateKeeper;
   /** The pods that this operator manages, at least; their labels and annotations are read. */
   readonly pods: Pick<Store<KubeObject>, 'cluster' | 'get' | 'subscribe'>;
-  /** What the pods of a ModelService are to serve now; undefined when there is no such service (any more). */
-  readonly assignmentOf: (namespace: string, service: string) => ModelAssignment | undefined;
+  readonly assignmentOf: AssignmentLookup;
   /** Whether this replica holds the lease at this moment. */
   readonly leads: () => boolean;
   /** The operator's own namespace, Service and pod. */

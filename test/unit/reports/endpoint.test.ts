@@ -42,7 +42,8 @@ describe('POST /v1/reports', () => {
     leads: boolean;
     sender: Awaited<ReturnType<SenderCheck['senderOf']>>;
     pod: KubeObject | undefined;
-    wanted: ModelAssignment | undefined;
+    /** For a pod that was made for the model of this revision. */
+    wanted: (podRevision: string | undefined) => ModelAssignment | undefined;
     senderAsked: () => void;
   };
   let handler: ReturnType<typeof reportEndpoint>;
@@ -67,7 +68,7 @@ describe('POST /v1/reports', () => {
       leads: true,
       sender,
       pod: { metadata: { name: 'traffic-1', namespace: 'city', uid: 'uid-1', labels } },
-      wanted: assignment,
+      wanted: () => assignment,
       senderAsked: () => {},
     };
     handler = reportEndpoint({
@@ -79,7 +80,7 @@ describe('POST /v1/reports', () => {
         },
       } as unknown as SenderCheck,
       podOf: () => world.pod,
-      assignmentOf: () => world.wanted,
+      assignmentOf: (_namespace, _service, podRevision) => world.wanted(podRevision),
       leads: () => world.leads,
       clock,
       metrics: {
@@ -118,15 +119,14 @@ describe('POST /v1/reports', () => {
     expect(registry.of('city', 'traffic')[0]?.report.sequence).toBe(5);
   });
 
-  test.each<[string, string | undefined, ModelAssignment | undefined, boolean]>([
-    ['a pod whose model can change', undefined, assignment, true],
-    ['a pod of the wanted revision', '0123456789', assignment, true],
-    ['a pod that is about to be replaced', 'fedcba9876', assignment, false],
-    ['a pod whose service is gone', undefined, undefined, false],
-  ])('%s', async (_, revision, wanted, isAssigned) => {
+  test.each<[string, string | undefined, boolean]>([
+    ['a pod that has something to serve', '0123456789', true],
+    ['a pod that keeps what it serves', 'fedcba9876', false],
+    ['a pod that was made for no model, of a service that is gone', undefined, false],
+  ])('%s', async (_, revision, isAssigned) => {
     const annotations = revision === undefined ? {} : { 'aicity.io/model-revision': revision };
     world.pod = { metadata: { ...world.pod!.metadata, annotations } };
-    world.wanted = wanted;
+    world.wanted = (podRevision) => (podRevision === '0123456789' ? assignment : undefined);
     const { body } = await post();
     expect(body).toEqual({ ...(isAssigned && { assignment }), intervalSeconds: 2 });
   });
