@@ -114,12 +114,14 @@ function decodeInput(input: JsonObject, raw: RawParts, field: string): Tensor {
 }
 
 function decodeShape(shape: unknown, field: string): number[] {
-  const isShape =
-    Array.isArray(shape) &&
-    shape.length <= maxDimensions &&
-    shape.every((size) => Number.isSafeInteger(size) && size >= 0);
-  if (!isShape)
+  if (!Array.isArray(shape) || shape.length > maxDimensions)
     throw invalid(field, `${describe(shape)} found, a list of at most ${maxDimensions} sizes expected`);
+  const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) >= 0;
+  const wrong = shape.findIndex((size) => !isSize(size));
+  if (wrong >= 0) {
+    const found = describe(shape[wrong]);
+    throw invalid(`${field}[${wrong}]`, `${found} found, a whole number from 0 to 2^53 - 1 expected`);
+  }
   if (!Number.isSafeInteger(elementCount(shape))) throw invalid(field, `${formatShape(shape)} is too large`);
   return shape;
 }

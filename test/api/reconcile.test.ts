@@ -233,7 +233,8 @@ describe('changes of the spec', () => {
     });
     await operator.until('a fourth pod is there', async () => (await names()).length === 4);
     expect(await names()).toEqual(expect.arrayContaining(before));
-    expect(await operator.status('held')).toMatchObject({ replicas: 4, updatedReplicas: 0 });
+    await operator.until('the status counts it', async () => (await operator.status('held'))?.replicas === 4);
+    expect(await operator.status('held')).toMatchObject({ updatedReplicas: 0 });
     await operator.applyService('held', reload);
     await operator.untilReason('held', 'RolledOut', 'UpToDate');
     expect(await operator.get(resources.Deployment, 'held')).not.toHaveProperty('spec.paused');
