@@ -37,7 +37,8 @@ export interface Problem {
 
 export type Work =
   | { kind: 'Idle' }
-  | { kind: 'Loading'; load: number; attempt: number; message: string }
+  /** `problem`: why the try before this one failed; it stands until one succeeds or something else is wanted. */
+  | { kind: 'Loading'; load: number; attempt: number; message: string; problem?: Problem }
   | { kind: 'Waiting'; load: number; attempt: number; problem: Problem };
 
 export interface State {
@@ -82,7 +83,7 @@ export function step(state: State, event: Event): Step {
       return assigned(state, event.target);
     case 'SourceChanged':
       if (state.draining || !state.wanted || state.work.kind === 'Loading') return [state, []];
-      return startLoad(state, state.wanted, 1);
+      return startLoad(state, state.wanted, 1, problemOf(state));
     case 'Progressed':
       if (!isCurrent(state, event.load)) return [state, []];
       return [{ ...state, work: { ...state.work, message: event.message } }, []];
@@ -97,7 +98,7 @@ export function step(state: State, event: Event): Step {
     case 'RetryDue':
       if (state.work.kind !== 'Waiting' || state.work.load !== event.load || !state.wanted)
         return [state, []];
-      return startLoad(state, state.wanted, state.work.attempt + 1);
+      return startLoad(state, state.wanted, state.work.attempt + 1, state.work.problem);
     case 'DrainRequested':
       return [{ ...state, draining: true, work: { kind: 'Idle' } }, abortLoad(state)];
     case 'EngineDied': {
@@ -115,9 +116,10 @@ function assigned(state: State, target: Target): Step {
   return startLoad({ ...state, wanted: target }, target, 1);
 }
 
-function startLoad(state: State, target: Target, attempt: number): Step {
+function startLoad(state: State, target: Target, attempt: number, problem?: Problem): Step {
   const load = state.loads + 1;
-  const work: Work = { kind: 'Loading', load, attempt, message: `looking at ${target.source.uri}` };
+  const message = `looking at ${target.source.uri}`;
+  const work: Work = { kind: 'Loading', load, attempt, message, ...(problem && { problem }) };
   return [{ ...state, loads: load, work }, [...abortLoad(state), { kind: 'StartLoad', load, target }]];
 }
 
@@ -145,6 +147,11 @@ const PACES: Readonly<Record<RetryPace, { firstSeconds: number; longestSeconds: 
 export function retrySeconds(pace: RetryPace, attempt: number): number {
   const { firstSeconds, longestSeconds } = PACES[pace];
   return Math.min(firstSeconds * 2 ** Math.min(attempt - 1, 16), longestSeconds);
+}
+
+/** Why the newest try to load the wanted revision that has ended failed; also while the next one goes on. */
+export function problemOf({ work }: State): Problem | undefined {
+  return work.kind === 'Idle' ? undefined : work.problem;
 }
 
 /** Whether requests are to be sent here. */

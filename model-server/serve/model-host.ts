@@ -16,6 +16,7 @@ import {
   initialState,
   isReady,
   type Problem,
+  problemOf,
   reportedState,
   type Served,
   type State,
@@ -135,7 +136,9 @@ export class ModelHost {
     if (engineFailure !== undefined) return engineFailure;
     switch (work.kind) {
       case 'Loading':
-        return `it is being loaded (${work.message})`;
+        return work.problem
+          ? `it is being loaded again (${work.message}), after this: ${work.problem.message}`
+          : `it is being loaded (${work.message})`;
       case 'Waiting':
         return `it cannot be loaded: ${work.problem.message}`;
       case 'Idle':
@@ -149,9 +152,7 @@ export class ModelHost {
     const problem: Pick<Problem, 'reason' | 'message'> | undefined =
       engineFailure !== undefined
         ? { reason: 'EngineFailed', message: engineFailure }
-        : work.kind === 'Waiting'
-          ? work.problem
-          : undefined;
+        : problemOf(this.#state);
     const revision = wanted?.revision ?? '';
     return {
       state: reportedState(this.#state),
@@ -216,7 +217,7 @@ export class ModelHost {
       this.#dispatch({ kind: 'Loaded', load: number, served: load.hosted });
     } catch (cause) {
       if (!load.abort.signal.aborted) {
-        const problem = problemOf(cause);
+        const problem = problemFrom(cause);
         metrics.loadFailed(problem.reason);
         log.warn({ load: number, revision, ...problem }, 'model not loaded');
         this.#dispatch({ kind: 'LoadFailed', load: number, problem });
@@ -345,7 +346,7 @@ function seenAs(found: { version?: number; stamp: string } | undefined): string 
   return found && `${found.version ?? ''} ${found.stamp}`;
 }
 
-function problemOf(cause: unknown): Problem {
+function problemFrom(cause: unknown): Problem {
   const { reason, message, pace } = loadErrorOf(cause);
   return { reason, message, pace };
 }

@@ -6,6 +6,7 @@ import {
   initialState,
   isReady,
   type Problem,
+  problemOf,
   reportedState,
   retrySeconds,
   type Served,
@@ -148,6 +149,39 @@ describe('the usual ways', () => {
     expect(outcome.state.work.kind).toBe(work);
     expect(reportedState(outcome.state)).toBe(reported);
     expect(outcome.state.served?.revision).toBe(serving);
+  });
+});
+
+describe('the cause of a failure', () => {
+  const failedOnce: Event[] = [assigned('a'), { kind: 'LoadFailed', load: 1, problem }];
+  const other: Problem = { reason: 'DigestMismatch', message: 'other bytes', pace: 'later' };
+
+  test.each<[string, Event[], Problem | undefined]>([
+    ['stands while the next try is awaited', [], problem],
+    ['stands while it goes on', [{ kind: 'RetryDue', load: 1 }], problem],
+    [
+      'stands whatever it does',
+      [
+        { kind: 'RetryDue', load: 1 },
+        { kind: 'Progressed', load: 2, message: 'on' },
+      ],
+      problem,
+    ],
+    ['stands while changed files are loaded', [{ kind: 'SourceChanged' }], problem],
+    [
+      'gives way to a newer one',
+      [
+        { kind: 'RetryDue', load: 1 },
+        { kind: 'LoadFailed', load: 2, problem: other },
+        { kind: 'RetryDue', load: 2 },
+      ],
+      other,
+    ],
+    ['is forgotten with success', [{ kind: 'RetryDue', load: 1 }, loaded(2, 'a')], undefined],
+    ['is not that of another revision', [{ kind: 'RetryDue', load: 1 }, assigned('b')], undefined],
+    ['is forgotten when draining', [{ kind: 'RetryDue', load: 1 }, { kind: 'DrainRequested' }], undefined],
+  ])('%s', (_what, events, expected) => {
+    expect(problemOf(run([...failedOnce, ...events]).state)).toEqual(expected);
   });
 });
 

@@ -221,6 +221,28 @@ describe('a failed load', () => {
     fetchFailure = undefined;
     await clock.advance(1.3);
     expect(report()).toMatchObject({ state: 'Serving', serving: { revision: 'bbbbbbbbbb' } });
+    expect(report().error).toBeUndefined();
+  });
+
+  test('stays the cause while the next try goes on', async () => {
+    fetchFailure = new LoadError('SourceUnreachable', 'it does not answer');
+    host.assign(assignment('aaaaaaaaaa'));
+    await settled();
+    fetchFailure = undefined;
+    const open = engine.hold();
+    await clock.advance(1.3);
+    expect(report()).toMatchObject({
+      state: 'Loading',
+      loading: { revision: 'aaaaaaaaaa', message: expect.stringContaining('into TensorFlow') },
+      error: { revision: 'aaaaaaaaaa', reason: 'SourceUnreachable', message: 'it does not answer' },
+    });
+    expect(host.whyNotServing()).toMatch(
+      /being loaded again \(.*into TensorFlow\), after this: it does not answer/,
+    );
+    open();
+    await settled();
+    expect(report()).toMatchObject({ state: 'Serving', serving: { revision: 'aaaaaaaaaa' } });
+    expect(report().error).toBeUndefined();
   });
 
   test.each<[string, () => void, string, RegExp]>([
