@@ -11,8 +11,10 @@
 import { basename, join } from 'node:path';
 import type { ModelSource } from '../../crds/model-service.ts';
 import { authorization, refusalOf } from './http-credentials.ts';
+import { request } from './http-request.ts';
 import { LoadError } from './load-error.ts';
 import { MODEL_FILES } from './model-layout.ts';
+import { stallWatch } from './persistence.ts';
 import {
   ARCHIVE,
   type Fetched,
@@ -75,7 +77,59 @@ class Transfer {
       await (file === MODEL_FILES.SavedModel ? this.#variables(base) : this.#weights(base));
       return { directory: this.#workplace.directory, version };
     }
-    throw nothingThere(base, candidates, problems, version);
+    throw await this.#nothingThere(base, candidates, problems);
+  }
+
+  /** What to say when none of the files is there that would make a model. */
+  async #nothingThere(base: string, candidates: string[], problems: LoadError[]): Promise<LoadError> {
+    const denied = problems.every(({ reason }) => reason === 'AccessDenied') ? problems[0] : undefined;
+    if (denied) return denied;
+    const { uri, format, version } = this.#workplace.source;
+    const other = await this.#firstThere(
+      base,
+      candidateFiles(undefined).filter((file) => !candidates.includes(file)),
+    );
+    if (other !== undefined && format) {
+      return new LoadError(
+        'FormatUnknown',
+        `${base}/ holds ${other} and no ${MODEL_FILES[format]}, which spec.model.format ${format} needs: remove spec.model.format to have it detected`,
+      );
+    }
+    const missing = `there is ${candidates.length > 1 ? 'neither' : 'no'} ${candidates.join(' nor ')} at ${base}/`;
+    if (version === undefined) {
+      return new LoadError(
+        'SourceNotFound',
+        `${missing}: give the directory of the model itself in spec.model.uri (over http it cannot be listed, so set spec.model.version for a version directory), or a .tar.gz of it`,
+      );
+    }
+    const parent = uri.replace(/\/+$/, '');
+    const unversioned = await this.#firstThere(parent, candidates);
+    return new LoadError(
+      'VersionNotFound',
+      unversioned === undefined
+        ? `${missing}: correct spec.model.version, which is ${version}, or spec.model.uri, which has to be the directory that holds ${version}/`
+        : `${missing}, but ${parent}/ holds ${unversioned} itself: remove spec.model.version, which is ${version}, or give a directory that holds ${version}/ in spec.model.uri`,
+    );
+  }
+
+  /** The first of some files that is there. What cannot be found out counts as absent: it only serves a sentence. */
+  async #firstThere(base: string, files: string[]): Promise<string | undefined> {
+    for (const file of files) if (await this.#isThere(`${base}/${file}`)) return file;
+    return undefined;
+  }
+
+  async #isThere(url: string): Promise<boolean> {
+    const watch = stallWatch(this.#workplace.means);
+    try {
+      watch.alive();
+      const response = await request(this.#part(url), { range: 'bytes=0-0' }, watch.signal);
+      await response.body?.cancel();
+      return response.ok;
+    } catch {
+      return false;
+    } finally {
+      watch.end();
+    }
   }
 
   /** The weight shards of a TensorFlow.js model. */
@@ -128,19 +182,4 @@ class Transfer {
 
 function candidateFiles(format: ModelSource['format']): string[] {
   return format ? [MODEL_FILES[format]] : [MODEL_FILES.TFJSGraph, MODEL_FILES.SavedModel];
-}
-
-function nothingThere(
-  base: string,
-  candidates: string[],
-  problems: LoadError[],
-  version: number | undefined,
-): LoadError {
-  const denied = problems.every(({ reason }) => reason === 'AccessDenied') ? problems[0] : undefined;
-  if (denied) return denied;
-  const files = candidates.join(' nor ');
-  return new LoadError(
-    version === undefined ? 'SourceNotFound' : 'VersionNotFound',
-    `there is ${candidates.length > 1 ? 'neither' : 'no'} ${files} at ${base}/: give the directory of the model itself${version === undefined ? ' (over http it cannot be listed, so set spec.model.version for a version directory)' : ''}, or a .tar.gz of it`,
-  );
 }

@@ -47,7 +47,7 @@ export function layoutOf(names: readonly string[], wanted: Wanted, place: string
   if (wanted.version !== undefined) {
     return error(
       'VersionNotFound',
-      `${place} has no version directory ${wanted.version}; it holds ${listed(names)}`,
+      `${place} has no version directory ${wanted.version}, which spec.model.version asks for; it holds ${listed(names)}: ${versions.length > 0 ? `set spec.model.version to one of its versions, or remove it to have the highest, ${versions.at(-1)?.version}` : 'correct spec.model.uri or remove spec.model.version'}`,
     );
   }
   return names.length === 0

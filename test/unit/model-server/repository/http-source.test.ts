@@ -69,12 +69,32 @@ describe('what is fetched', () => {
     expect(await fetchModel({ uri: 'versions', version: 7 })).toMatchObject({ version: 7 });
     expect(await failure({ uri: 'versions', version: 8 })).toEqual({
       reason: 'VersionNotFound',
-      message: expect.stringContaining(`neither model.json nor saved_model.pb at ${origin.url}/versions/8/`),
+      message: `there is neither model.json nor saved_model.pb at ${origin.url}/versions/8/: correct spec.model.version, which is 8, or spec.model.uri, which has to be the directory that holds 8/`,
+    });
+    expect(await failure({ uri: 'tfjs/', version: 8 })).toEqual({
+      reason: 'VersionNotFound',
+      message: expect.stringMatching(
+        /tfjs\/8\/, but http:\S+\/tfjs\/ holds model\.json itself: remove spec\.model\.version, which is 8/,
+      ),
     });
     expect(await failure({ uri: 'versions' })).toEqual({
       reason: 'SourceNotFound',
       message: expect.stringContaining('set spec.model.version'),
     });
+  });
+
+  test.each([
+    [{ uri: 'tfjs', format: 'SavedModel' }, '/tfjs/ holds model.json and no saved_model.pb, which'],
+    [
+      { uri: 'versions', version: 7, format: 'SavedModel' },
+      '/versions/7/ holds model.json and no saved_model.pb',
+    ],
+    [{ uri: 'saved', format: 'TFJSGraph' }, '/saved/ holds saved_model.pb and no model.json, which'],
+  ] as const)('never another format than the wanted one: %j', async (source, sentence) => {
+    const { reason, message } = await failure(source);
+    expect(reason).toBe('FormatUnknown');
+    expect(message).toContain(sentence);
+    expect(message).toContain(`spec.model.format ${source.format} needs: remove spec.model.format`);
   });
 
   test.each([

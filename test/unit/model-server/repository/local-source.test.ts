@@ -104,7 +104,7 @@ describe('what is wrong is said in a sentence', () => {
       'no such version',
       { uri: 'pvc://models', version: 11 },
       'VersionNotFound',
-      /no version directory 11; it holds "10"/,
+      /no version directory 11, which spec\.model\.version asks for; it holds "10".*the highest, 10$/,
     ],
     ['a version of one model', { uri: 'pvc://models/10', version: 1 }, 'VersionNotFound', /is one model/],
     [
