@@ -5,6 +5,7 @@ import { gpuDemand } from '../rollout.ts';
 import type { Situation } from '../situation.ts';
 import { listed, ofReplicas, quoted } from '../wording.ts';
 import type { Check } from './finding.ts';
+import { remediesFor } from './scheduler-words.ts';
 
 export const insufficientGpu: Check = (situation) => {
   const { observed, service, wanted } = situation;
@@ -27,10 +28,13 @@ export const unschedulable: Check = (situation) => {
   const [first] = waiting;
   if (!first) return undefined;
   const who = ofReplicas(waiting.length, situation.wanted, 'waits', 'wait');
+  const words = quoted(conditionOf(first.pod, 'PodScheduled')?.message);
+  const remedies = remediesFor(words, situation.service);
+  const remedy = remedies.length > 0 ? `; ${remedies.join('; ')}` : '';
   return {
     about: 'Scheduling',
     reason: 'Unschedulable',
-    message: `${who}: the scheduler finds no node (${quoted(conditionOf(first.pod, 'PodScheduled')?.message)})`,
+    message: `${who}: the scheduler finds no node (${words})${remedy}`,
   };
 };
 

@@ -44,6 +44,13 @@ const deploymentWith = (status: Deployment['status']) =>
   world.children.map(
     (object): LiveObject => (object.kind === 'Deployment' ? ({ ...object, status } as Deployment) : object),
   );
+/** The third pod of a service with this pod template is refused. */
+const refused = (message: string, podTemplate: object) =>
+  statusOf(serviceWith({ podTemplate }), {
+    ...world,
+    pods: [first, second],
+    children: deploymentWith({ conditions: [{ type: 'ReplicaFailure', status: 'True', message }] }),
+  });
 const gpus = (claims: GpuSupply['claims'], nodes = [gpuNode('n1', 4), gpuNode('n2', 4)]) => ({
   gpus: { nodes, claims },
 });
@@ -172,7 +179,48 @@ describe('the deepest cause', () => {
       () =>
         withThird(waitingPod(service, { words: '0/2 nodes are available: 2 Insufficient cpu.' }), gpus([])),
       'Unschedulable',
-      '1 of 3 replicas waits: the scheduler finds no node (0/2 nodes are available: 2 Insufficient cpu)',
+      '1 of 3 replicas waits: the scheduler finds no node (0/2 nodes are available: 2 Insufficient cpu); for nodes without room, lower spec.resources.requests or add nodes',
+    ],
+    [
+      "no node, in words that are the scheduler's alone",
+      () => withThird(waitingPod(service, { words: 'Too many pods.' }), gpus([])),
+      'Unschedulable',
+      '1 of 3 replicas waits: the scheduler finds no node (Too many pods)',
+    ],
+    [
+      'no node with the labels',
+      () => {
+        const picky = serviceWith({
+          gpu: { nodeSelector: { model: 'H100' } },
+          podTemplate: { nodeSelector: { zone: 'moon' } },
+        });
+        const words = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.";
+        return withThird(
+          waitingPod(picky, { words }),
+          {
+            ...gpus([], [gpuNode('n1', 4, { labels: { model: 'H100', zone: 'moon' } })]),
+            children: childrenOf(picky),
+          },
+          picky,
+        );
+      },
+      'Unschedulable',
+      /\); label a node as spec\.podTemplate\.nodeSelector and spec\.gpu\.nodeSelector ask, or correct them$/,
+    ],
+    [
+      'a claim that is not there, and a taint',
+      () => {
+        const stored = serviceWith({ model: { uri: 'pvc://models/traffic' } });
+        const words =
+          '0/2 nodes are available: persistentvolumeclaim "models" not found, 1 node(s) had untolerated taint {a: b}';
+        return withThird(
+          waitingPod(stored, { words }),
+          { ...gpus([]), children: childrenOf(stored) },
+          stored,
+        );
+      },
+      'Unschedulable',
+      /; the model is on a volume: .*correct spec\.model\.uri, which is pvc:\/\/models\/traffic; for nodes with taints, add spec\.podTemplate\.tolerations$/,
     ],
     [
       'a node that is gone',
@@ -203,19 +251,22 @@ describe('the deepest cause', () => {
       /^1 of 3 replicas cannot be created: pods "x" is forbidden: exceeded quota: team.*; raise the quota/,
     ],
     [
-      'pods that are refused otherwise',
-      () =>
-        statusOf(service, {
-          ...world,
-          pods: [first, second],
-          children: deploymentWith({
-            conditions: [
-              { type: 'ReplicaFailure', status: 'True', message: 'serviceaccount "theirs" not found' },
-            ],
-          }),
-        }),
+      'an account that is not there',
+      () => refused('serviceaccount "theirs" not found', { serviceAccountName: 'theirs' }),
       'PodsRefused',
-      '1 of 3 replicas cannot be created: serviceaccount "theirs" not found',
+      '1 of 3 replicas cannot be created: serviceaccount "theirs" not found; create the ServiceAccount, or correct spec.podTemplate.serviceAccountName, which is theirs',
+    ],
+    [
+      'a priority class that is not there',
+      () => refused('no PriorityClass with name high was found', { priorityClassName: 'high' }),
+      'PodsRefused',
+      /was found; create the PriorityClass, or correct spec\.podTemplate\.priorityClassName, which is high$/,
+    ],
+    [
+      'pods that are refused otherwise',
+      () => refused('serviceaccount "traffic" not found', {}),
+      'PodsRefused',
+      /"traffic" not found; check spec\.podTemplate and what the namespace and its admission webhooks allow$/,
     ],
     [
       'a model that is not there',
