@@ -136,7 +136,7 @@ export const Placement = z
           .int32()
           .min(15)
           .max(86_400)
-          .default(60)
+          .default(90)
           .describe('How long a city may be silent before its replicas are started elsewhere.'),
       })
       .prefault({}),

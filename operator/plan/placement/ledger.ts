@@ -73,34 +73,27 @@ export class Ledger {
     return this.#accounts.get(city)?.entries.values() ?? [];
   }
 
-  /** How many more replicas with that demand fit into the city; Infinity when they need nothing. */
+  /**
+   * How many more replicas with that demand fit into the city: Infinity when they need nothing, negative when the city
+   * has given out more than it has (its capacity has shrunk).
+   */
   room(city: string, demand: Demand): number {
     const free = this.#accounts.get(city)?.free;
-    if (!free) return 0;
-    let fits = Number.POSITIVE_INFINITY;
-    for (const { resource, amount } of demand) {
-      if (amount > 0) fits = Math.min(fits, Math.floor((free.get(resource) ?? 0) / amount + EPSILON));
-    }
-    return Math.max(0, fits);
+    return free ? fitting(demand, (resource) => free.get(resource) ?? 0) : 0;
   }
 
   /** As `room`, when everything of a lower priority were gone. */
-  roomFor(city: string, claimant: Claimant): number {
+  roomFor(city: string, { priority, demand }: Claimant): number {
     const account = this.#accounts.get(city);
     if (!account) return 0;
-    const taken = new Map<string, number>();
+    const lower = new Map<string, number>();
     for (const entry of account.entries.values()) {
-      if (entry.priority >= claimant.priority) continue;
+      if (entry.priority >= priority) continue;
       for (const { resource, amount } of entry.demand) {
-        taken.set(resource, (taken.get(resource) ?? 0) + amount * entry.replicas);
+        lower.set(resource, (lower.get(resource) ?? 0) + amount * entry.replicas);
       }
     }
-    let fits = Number.POSITIVE_INFINITY;
-    for (const { resource, amount } of claimant.demand) {
-      const free = (account.free.get(resource) ?? 0) + (taken.get(resource) ?? 0);
-      if (amount > 0) fits = Math.min(fits, Math.floor(free / amount + EPSILON));
-    }
-    return Math.max(0, fits);
+    return fitting(demand, (resource) => (account.free.get(resource) ?? 0) + (lower.get(resource) ?? 0));
   }
 
   /**
@@ -133,4 +126,12 @@ export class Ledger {
         has.some((one) => one.resource === resource && one.amount > 0),
     );
   }
+}
+
+function fitting(demand: Demand, free: (resource: string) => number): number {
+  let fits = Number.POSITIVE_INFINITY;
+  for (const { resource, amount } of demand) {
+    if (amount > 0) fits = Math.min(fits, Math.floor(free(resource) / amount + EPSILON));
+  }
+  return fits;
 }

@@ -26,10 +26,19 @@ export interface PlaceAllOptions {
 export function placeAll(
   requests: readonly PlacementRequest[],
   cities: readonly City[],
+  options: PlaceAllOptions = {},
+): Map<string, ServicePlacement> {
+  return placeInto(new Ledger(cities), requests, cities, options);
+}
+
+/** As `placeAll`; afterwards the ledger holds what every service is to have. */
+export function placeInto(
+  ledger: Ledger,
+  requests: readonly PlacementRequest[],
+  cities: readonly City[],
   { only }: PlaceAllOptions = {},
 ): Map<string, ServicePlacement> {
   const sorted = [...cities].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const ledger = new Ledger(sorted);
   const byKey = new Map(requests.map((request) => [request.key, request]));
   for (const request of requests) {
     for (const [city, share] of request.shares) ledger.set(city, request, enteredReplicas(share));

@@ -132,16 +132,23 @@ function slotsFor(
     const present = shares.get(name);
     const current = settled?.get(name) ?? present?.assigned ?? 0;
     const isOpen = kind === 'Open' || (kind === 'LastResort' && isLastResort);
-    const isFromOthers = settled !== undefined;
-    const free = isFromOthers ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
-    const room = free + (holdings.get(name) ?? 0);
-    const most = Math.min(request.replicas, room, isOpen ? Number.POSITIVE_INFINITY : current);
+    const has = holdings.get(name) ?? 0;
+    const free = settled ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
+    const room = Math.max(0, free + has);
+    // Where the city has shrunk, those of a lower priority lose their place first.
+    const kept = free < 0 ? Math.min(current, ledger.roomFor(name, request) + has) : current;
+    const most = Math.min(
+      request.replicas,
+      isOpen ? Math.max(room, kept) : Math.min(current, Math.max(room, kept)),
+    );
+    // What stands in a last resort stays there: only new replicas go elsewhere first.
+    const isLast = kind === 'LastResort' && current === 0;
     // A full group still counts for the skew; elsewhere a full city plays no part.
     if (most === 0 && placement.spread === undefined) continue;
     slots.push({
       key: name,
       domain: candidate.domain,
-      tier: (kind === 'LastResort' ? LAST_RESORT_TIER : 0) + candidate.group,
+      tier: (isLast ? LAST_RESORT_TIER : 0) + candidate.group,
       weight: isScored ? candidate.score : 1,
       least: 0,
       most,

@@ -1,0 +1,137 @@
+/** The third stage of a look: what each city is granted now, on the way to what it should have. */
+import { ceilings } from '../placement/ceilings.ts';
+import { labelsOf } from '../placement/city.ts';
+import { matches } from '../placement/label-selector.ts';
+import type { Ledger } from '../placement/ledger.ts';
+import { tieBreak } from '../placement/tie-break.ts';
+import { type Bounds, granted } from './claim.ts';
+import { type HandoverShare, handOver } from './handover.ts';
+import type { Entry, Look } from './look.ts';
+import {
+  mayRun,
+  NOTHING_REPORTED,
+  type ServiceIntent,
+  type ServiceRecord,
+  type ShareRecord,
+} from './records.ts';
+import type { CitySight } from './sights.ts';
+import { isCounted, isPinned } from './standing.ts';
+
+export interface Rooms {
+  /** What every service is to have in the end. */
+  readonly planned: Ledger;
+  /** What every service has, or may have, now. */
+  readonly actual: Ledger;
+}
+
+/** Writes the next grants of a service into its record and enters them into `rooms.actual`. */
+export function grantShares(entry: Entry, look: Look, rooms: Rooms, moving: Set<string>): void {
+  const { intent } = entry.service;
+  const shares = handoverShares(entry, look, rooms);
+  const { key, replicas, maximum, isAutoscaled } = intent;
+  const mayOverlap = moving.has(key) || moving.size < look.settings.maxMoves;
+  const changes = handOver(shares, { replicas, maximum, isAutoscaled, mayOverlap });
+  entry.record = withGrants(entry.record, changes, look);
+  for (const [city, { floor }] of changes) {
+    const report = look.sights.get(city)?.city.claims.get(key);
+    rooms.actual.set(city, intent, Math.max(floor, mayRun(entry.record.shares.get(city)!, report)));
+  }
+  entry.record = withMove(withoutEmptyShares(entry.record, look), look);
+  if (entry.record.movingSinceMs !== undefined) moving.add(key);
+}
+
+function handoverShares({ service: { intent }, record }: Entry, look: Look, rooms: Rooms): HandoverShare[] {
+  const counted = [...record.shares.values()].filter(({ standing }) => isCounted(standing));
+  const targets = targetCeilings(intent, counted, look, rooms.planned);
+  return counted.map((share) => {
+    const sight = look.sights.get(share.city)!;
+    const { ready, running } = sight.city.claims.get(record.key) ?? NOTHING_REPORTED;
+    return {
+      city: share.city,
+      assigned: share.assigned,
+      ceiling: targets.get(share.city) ?? share.assigned,
+      grant: share.grant,
+      mayHold: share.mayHold,
+      running,
+      ready,
+      fits: rooms.actual.room(share.city, intent.demand) + rooms.actual.replicas(share.city, record.key),
+      change: changeIn(share, sight),
+      leaves: share.isYielding || isForbidden(intent, sight) ? 'AtOnce' : 'Gently',
+    };
+  });
+}
+
+function targetCeilings(
+  intent: ServiceIntent,
+  counted: readonly ShareRecord[],
+  look: Look,
+  planned: Ledger,
+): Map<string, number> {
+  if (!intent.isAutoscaled) return new Map();
+  const tie = tieBreak(intent.key);
+  return ceilings(
+    intent.maximum,
+    counted.map(({ city, assigned, grant, standing }) => ({
+      city,
+      assigned,
+      ceiling: grant.ceiling,
+      isPinned: isPinned(standing),
+      needed: look.sights.get(city)?.city.claims.get(intent.key)?.needed ?? 0,
+      room: Math.max(0, planned.room(city, intent.demand)),
+      tie: tie(city),
+    })),
+  );
+}
+
+function changeIn({ standing }: ShareRecord, { city, isLate }: CitySight): HandoverShare['change'] {
+  if (isLate || isPinned(standing) || city.reportedAtMs === undefined || city.session === undefined)
+    return 'None';
+  return standing.phase === 'Returning' ? 'Shrink' : 'Any';
+}
+
+function isForbidden({ placement: { residency } }: ServiceIntent, { city }: CitySight): boolean {
+  return residency !== undefined && !matches(residency, labelsOf(city));
+}
+
+function withGrants(
+  record: ServiceRecord,
+  changes: ReadonlyMap<string, Bounds>,
+  { sights }: Look,
+): ServiceRecord {
+  if (changes.size === 0) return record;
+  const shares = new Map(record.shares);
+  let { epoch } = record;
+  for (const [city, bounds] of changes) {
+    const share = shares.get(city)!;
+    epoch++;
+    const session = sights.get(city)!.city.session!;
+    shares.set(city, { ...share, ...granted(share, { ...bounds, epoch, session }) });
+  }
+  return { ...record, epoch, shares };
+}
+
+/** Forgets what a city was never given, and what it has given back. */
+function withoutEmptyShares(record: ServiceRecord, { sights }: Look): ServiceRecord {
+  const kept = [...record.shares].filter(([city, { assigned, grant, mayHold }]) => {
+    const { running } = sights.get(city)?.city.claims.get(record.key) ?? NOTHING_REPORTED;
+    return assigned > 0 || grant.ceiling > 0 || mayHold > 0 || running > 0;
+  });
+  return kept.length === record.shares.size ? record : { ...record, shares: new Map(kept) };
+}
+
+/** Takes note of when the service began to move, and that it has arrived. */
+function withMove(record: ServiceRecord, { nowMs, sights }: Look): ServiceRecord {
+  let isStarting = false;
+  let isLeaving = false;
+  for (const [city, { assigned, grant, standing }] of record.shares) {
+    if (!isCounted(standing)) isLeaving ||= standing.phase === 'Moving';
+    else {
+      isLeaving ||= grant.floor > assigned;
+      isStarting ||= grant.floor > (sights.get(city)?.city.claims.get(record.key)?.ready ?? 0);
+    }
+  }
+  const { movingSinceMs = nowMs, ...rest } = record;
+  if (isStarting && isLeaving)
+    return record.movingSinceMs === movingSinceMs ? record : { ...rest, movingSinceMs };
+  return record.movingSinceMs === undefined ? record : rest;
+}

@@ -1,0 +1,30 @@
+/** What passes through the stages of one look. */
+import type { CityKnowledge, Service, ServiceRecord } from './records.ts';
+import type { FailoverSettings } from './rhythm.ts';
+import type { CitySight } from './sights.ts';
+
+export interface RegionInput {
+  readonly nowMs: number;
+  /** Since when this hub has been looking without a pause: silence before then says nothing. */
+  readonly awakeSinceMs: number;
+  readonly settings: FailoverSettings;
+  readonly cities: readonly CityKnowledge[];
+  readonly services: readonly Service[];
+  /**
+   * Services that something has happened to; of the others only those that are not at rest are looked at. Absent: all,
+   * as when a city has changed in anything but its silence.
+   */
+  readonly touched?: ReadonlySet<string>;
+}
+
+export interface Look extends RegionInput {
+  readonly sights: ReadonlyMap<string, CitySight>;
+  /** Woken up a moment ago; somebody may still be about to speak. */
+  readonly isListening: boolean;
+}
+
+/** A service on its way through the look; the record is replaced as it goes. */
+export interface Entry {
+  readonly service: Service;
+  record: ServiceRecord;
+}

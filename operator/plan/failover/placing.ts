@@ -1,0 +1,81 @@
+/** The second stage of a look: where the replicas should be. */
+import type { PlacementRequest, PresentShare } from '../placement/city.ts';
+import type { Ledger } from '../placement/ledger.ts';
+import { placeInto, type ServicePlacement } from '../placement/place-all.ts';
+import type { Entry, Look } from './look.ts';
+import { mayRun, newShare, type ServiceRecord } from './records.ts';
+import { placeable } from './sights.ts';
+import { isPinned } from './standing.ts';
+
+/**
+ * Brings what is assigned up to date, for the restless entries and for whoever has to make room for them.
+ *
+ * @param planned afterwards holds what every service is to have
+ */
+export function placeShares(
+  entries: ReadonlyMap<string, Entry>,
+  restless: readonly Entry[],
+  look: Look,
+  planned: Ledger,
+): void {
+  const cities = [...look.sights.values()].map((sight) => placeable(sight, look.nowMs, look.settings));
+  const requests = [...entries.values()].map((entry) => requestOf(entry, look));
+  const only = new Set(
+    restless.filter(({ record }) => !record.isProvisional).map(({ record }) => record.key),
+  );
+  for (const [key, placement] of placeInto(planned, requests, cities, { only })) {
+    const entry = entries.get(key)!;
+    entry.record = withPlacement(entry.record, placement, look);
+  }
+  for (const entry of restless) if (entry.record.isProvisional) entry.record = waitingToHear(entry);
+}
+
+function requestOf({ service: { intent }, record }: Entry, { sights }: Look): PlacementRequest {
+  const shares = new Map<string, PresentShare>();
+  for (const [city, share] of record.shares) {
+    const report = sights.get(city)?.city.claims.get(record.key);
+    shares.set(city, {
+      assigned: share.assigned,
+      ready: report?.ready ?? 0,
+      held: Math.max(share.grant.floor, report?.floor ?? 0),
+      isPinned: isPinned(share.standing),
+      isYielding: share.isYielding,
+    });
+  }
+  const { key, priority, replicas, placement, demand } = intent;
+  return { key, priority, replicas, placement, demand, shares };
+}
+
+function withPlacement(
+  record: ServiceRecord,
+  { assigned, waiting, why, yieldsIn }: ServicePlacement,
+  { sights }: Look,
+): ServiceRecord {
+  const shares = new Map(record.shares);
+  let hasChanged = false;
+  for (const city of new Set([...shares.keys(), ...assigned.keys()])) {
+    const before = shares.get(city) ?? newShare(city);
+    const now = assigned.get(city) ?? 0;
+    const held = mayRun(before, sights.get(city)?.city.claims.get(record.key));
+    const isYielding = (before.isYielding || yieldsIn.has(city)) && held > now;
+    if (before.assigned === now && before.isYielding === isYielding) continue;
+    shares.set(city, { ...before, assigned: now, isYielding });
+    hasChanged = true;
+  }
+  const placed = hasChanged ? { ...record, shares } : record;
+  return withWaiting(placed, waiting, why);
+}
+
+/** A hub without a memory gives nothing out before it knows what is out already. */
+function waitingToHear({ service, record }: Entry): ServiceRecord {
+  const known = [...record.shares.values()].reduce((sum, { assigned }) => sum + assigned, 0);
+  const waiting = Math.max(0, service.intent.replicas - known);
+  const message = 'the hub has just started and waits for every city to report what it holds';
+  return withWaiting(record, waiting, waiting > 0 ? { reason: 'CitiesNotHeard', message } : undefined);
+}
+
+function withWaiting(record: ServiceRecord, waiting: number, why: ServiceRecord['why']): ServiceRecord {
+  const { why: before, ...rest } = record;
+  if (record.waiting === waiting && before?.message === why?.message) return record;
+  return { ...rest, waiting, ...(why ? { why } : {}) };
+}

@@ -1,0 +1,70 @@
+/**
+ * One look of the hub at the whole region: how each city stands, where the replicas should be, what is granted now.
+ * Pure: it takes what is known and gives what is to be remembered. What it gives must be stored before anything of it
+ * is sent; whatever was not stored is decided again at the next look.
+ */
+import { Ledger } from '../placement/ledger.ts';
+import { entriesOf } from './adopt.ts';
+import { isObeyed } from './claim.ts';
+import { grantShares } from './granting.ts';
+import type { Entry, Look, RegionInput } from './look.ts';
+import { placeShares } from './placing.ts';
+import { mayRun, type ServiceRecord } from './records.ts';
+import { isListening, sightsOf } from './sights.ts';
+import { byPriority, standShares } from './standings.ts';
+import type { Steadiness } from './steadiness.ts';
+
+export interface RegionOutcome {
+  /** Of the services whose record has changed. */
+  readonly records: ReadonlyMap<string, ServiceRecord>;
+  /** Of every city. */
+  readonly steadiness: ReadonlyMap<string, Steadiness>;
+  /** Services on the move. */
+  readonly moving: ReadonlySet<string>;
+}
+
+export function lookAtRegion(input: RegionInput): RegionOutcome {
+  const { nowMs, awakeSinceMs, settings, cities, services } = input;
+  const look: Look = {
+    ...input,
+    sights: sightsOf(cities, nowMs, awakeSinceMs, settings),
+    isListening: isListening(cities, nowMs, awakeSinceMs, settings.listenMs),
+  };
+  const entries = entriesOf(services, look);
+  const restless = [...entries.values()].filter((entry) => isRestless(entry, look));
+  const moving = standShares(restless, look);
+  const planned = new Ledger(cities);
+  placeShares(entries, restless, look, planned);
+  const rooms = { planned, actual: actualRoom(entries, look) };
+  const changed = [...entries.values()].filter((entry) => isRestless(entry, look)).sort(byPriority);
+  for (const entry of changed) if (!entry.record.isProvisional) grantShares(entry, look, rooms, moving);
+  const records = [...entries.values()].filter(({ service, record }) => record !== service.record);
+  return {
+    records: new Map(records.map(({ record }) => [record.key, record])),
+    steadiness: new Map([...look.sights].map(([city, { steadiness }]) => [city, steadiness])),
+    moving,
+  };
+}
+
+/** Whether there is anything to do or to wait for. */
+function isRestless({ service, record }: Entry, { sights, touched }: Look): boolean {
+  if (!touched || touched.has(record.key) || record !== service.record) return true;
+  if (record.waiting > 0 || record.isProvisional || record.movingSinceMs !== undefined) return true;
+  for (const [city, share] of record.shares) {
+    const sight = sights.get(city);
+    if (!sight || sight.isLate || share.standing.phase !== 'Serving') return true;
+    if (share.assigned !== share.grant.floor || share.isYielding) return true;
+    if (!isObeyed(share, sight.city.claims.get(record.key))) return true;
+  }
+  return false;
+}
+
+function actualRoom(entries: ReadonlyMap<string, Entry>, { cities, sights }: Look): Ledger {
+  const ledger = new Ledger(cities);
+  for (const { service, record } of entries.values()) {
+    for (const [city, share] of record.shares) {
+      ledger.set(city, service.intent, mayRun(share, sights.get(city)?.city.claims.get(record.key)));
+    }
+  }
+  return ledger;
+}

@@ -1,0 +1,87 @@
+/** What the hub makes of each city at one moment. */
+import type { City } from '../placement/city.ts';
+import type { CityKnowledge } from './records.ts';
+import type { FailoverSettings } from './rhythm.ts';
+import type { Vantage } from './standing.ts';
+import { notice, recentLosses, type Steadiness, settledAtMs } from './steadiness.ts';
+import { vantageOn } from './vantage.ts';
+
+export interface CitySight {
+  readonly city: CityKnowledge;
+  readonly silentMs: number;
+  readonly isLate: boolean;
+  readonly steadiness: Steadiness;
+  /** Lost once of late, not again and again: what it held may be given back to it. */
+  readonly isTrusted: boolean;
+  /** Computed when asked for: most cities are heard. */
+  readonly vantage: () => Vantage;
+}
+
+export function sightsOf(
+  cities: readonly CityKnowledge[],
+  nowMs: number,
+  awakeSinceMs: number,
+  settings: FailoverSettings,
+): Map<string, CitySight> {
+  const observers = cities.map((city) => {
+    const silentMs = silenceOf(city, nowMs, awakeSinceMs);
+    return { ...city, silentMs, isLate: silentMs >= settings.lateAfterMs };
+  });
+  return new Map(
+    observers.map(({ silentMs, isLate, ...city }) => {
+      const steadiness = notice(city.steadiness, isLate, nowMs, settings);
+      const vantage = once(() => vantageOn(city.name, observers, nowMs, settings.viewFreshMs));
+      const isTrusted = recentLosses(steadiness, nowMs, settings) <= 1;
+      return [city.name, { city, silentMs, isLate, steadiness, isTrusted, vantage }];
+    }),
+  );
+}
+
+/**
+ * Since when the hub has been looking without a pause. A hub that was stopped (a paused machine, a starved process) finds
+ * everybody silent when it goes on, and must not take its own absence for theirs.
+ */
+export function awakeSince(
+  before: number | undefined,
+  lastLookMs: number,
+  nowMs: number,
+  pauseMs: number,
+): number {
+  return before === undefined || nowMs - lastLookMs > pauseMs ? nowMs : before;
+}
+
+/** Whether the hub has just woken up and somebody may still be about to speak. */
+export function isListening(
+  cities: readonly CityKnowledge[],
+  nowMs: number,
+  awakeSinceMs: number,
+  listenMs: number,
+): boolean {
+  return nowMs - awakeSinceMs < listenMs && cities.some(({ reportedAtMs }) => reportedAtMs === undefined);
+}
+
+/** The city as placement sees it. */
+export function placeable(sight: CitySight, nowMs: number, settings: FailoverSettings): City {
+  return { ...sight.city, condition: conditionOf(sight, nowMs, settings) };
+}
+
+function conditionOf(
+  { city, isLate, steadiness }: CitySight,
+  nowMs: number,
+  settings: FailoverSettings,
+): City['condition'] {
+  if (isLate || city.reportedAtMs === undefined) return 'Silent';
+  return nowMs < settledAtMs(steadiness, settings) ? 'Settling' : 'Steady';
+}
+
+function silenceOf({ heardAtMs }: CityKnowledge, nowMs: number, awakeSinceMs: number): number {
+  return nowMs - Math.max(heardAtMs ?? awakeSinceMs, awakeSinceMs);
+}
+
+function once<T>(compute: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => {
+    known ??= { value: compute() };
+    return known.value;
+  };
+}

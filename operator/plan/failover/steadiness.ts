@@ -1,0 +1,42 @@
+/**
+ * Damping: a city that keeps going and coming is not given anything that has another place. Each loss doubles the time
+ * that it must stay before it is a place like any other; quiet time halves the count.
+ */
+import type { FailoverSettings } from './rhythm.ts';
+
+export interface Steadiness {
+  readonly isAbsent: boolean;
+  /** At `changedAtMs`; it has been halved since. */
+  readonly losses: number;
+  /** When the city last went or came. */
+  readonly changedAtMs: number;
+}
+
+export const ALWAYS_THERE: Steadiness = { isAbsent: false, losses: 0, changedAtMs: 0 };
+
+type Damping = Pick<FailoverSettings, 'settleMs' | 'longestSettleMs' | 'forgetMs'>;
+
+/** The same object when the city neither went nor came. */
+export function notice(before: Steadiness, isLate: boolean, nowMs: number, damping: Damping): Steadiness {
+  if (isLate === before.isAbsent) return before;
+  const losses = recentLosses(before, nowMs, damping) + (isLate ? 1 : 0);
+  return { isAbsent: isLate, losses, changedAtMs: nowMs };
+}
+
+export function recentLosses(
+  { isAbsent, losses, changedAtMs }: Steadiness,
+  nowMs: number,
+  { forgetMs }: Pick<Damping, 'forgetMs'>,
+): number {
+  const quiet = isAbsent ? 0 : Math.floor((nowMs - changedAtMs) / forgetMs);
+  return Math.floor(losses / 2 ** quiet);
+}
+
+/** When the city is a place like any other again; in the past when it is one. */
+export function settledAtMs(
+  { losses, changedAtMs }: Steadiness,
+  { settleMs, longestSettleMs }: Pick<Damping, 'settleMs' | 'longestSettleMs'>,
+): number {
+  if (losses === 0) return changedAtMs;
+  return changedAtMs + Math.min(longestSettleMs, settleMs * 2 ** (losses - 1));
+}
