@@ -144,7 +144,11 @@ describe('what is wrong is said with its path', () => {
       input({ datatype: 'float32' }),
       'inputs[0].datatype: "float32" found, one of BOOL',
     ],
-    ['a shape that is none', input({ shape: [1, -2] }), 'inputs[0].shape[1]: the number -2 found, a whole number'],
+    [
+      'a shape that is none',
+      input({ shape: [1, -2] }),
+      'inputs[0].shape[1]: the number -2 found, a whole number',
+    ],
     [
       'a shape beyond all memory',
       input({ shape: [2 ** 30, 2 ** 30] }),
