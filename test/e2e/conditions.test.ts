@@ -205,6 +205,30 @@ describe('a mistake that the API server accepts', () => {
     expect(await stalled('none-free')).toBe('False');
   });
 
+  test('stays told while the replica tries again', async () => {
+    /** Epoch milliseconds at which the replica began to load. */
+    const loads = async (): Promise<number[]> => {
+      const log = await city.kubectl(['-n', namespace, 'logs', 'deployment/not-found']);
+      const lines = log.split('\n').filter((line) => line.includes('"loading model"'));
+      return lines.map((line) => JSON.parse(line).time);
+    };
+    let tries: number[] = [];
+    await city.until('the replica has tried five times', TOLD_WITHIN_SECONDS, async () => {
+      tries = await loads();
+      return tries.length >= 5;
+    });
+    const status = (await get('not-found')).status ?? {};
+    for (const [type, is] of [
+      ['ModelAvailable', 'False'],
+      ['Stalled', 'True'],
+    ] as const) {
+      const { lastTransitionTime, ...condition } = conditionOf(status, type) ?? {};
+      expect(condition).toMatchObject({ status: is, reason: 'SourceNotFound' });
+      // Had a later try taken the cause back, the condition would have changed since.
+      expect(Date.parse(lastTransitionTime ?? '')).toBeLessThan(tries[3] ?? 0);
+    }
+  });
+
   test('is forgotten once it is corrected', async () => {
     const correct = async (name: string, spec: Fields) =>
       await city.kubectl([
