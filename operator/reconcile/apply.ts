@@ -4,6 +4,7 @@ import { isKubeError, type KubeClient } from '../kube/client.ts';
 import type { UntypedObject } from '../kube/objects.ts';
 import { resources } from '../kube/resources.ts';
 import type { ApplyStep, ChildKind, DeleteStep, Handover, Outcome, Step } from '../plan/target.ts';
+import { clear } from './clearance.ts';
 
 /** Holds `spec.replicas` of a Deployment while the autoscaler decides it; see `plan/replicas.ts`. */
 const REPLICAS_MANAGER = `${MANAGER}-autoscaling`;
@@ -53,6 +54,7 @@ async function perform(step: Step, client: KubeClient, signal: AbortSignal): Pro
 
 async function write(step: ApplyStep, client: KubeClient, signal: AbortSignal): Promise<void> {
   const { handover, object, onlyAtVersion: resourceVersion, uid } = step;
+  if (step.because !== 'create') await clear(object, client, signal);
   if (handover) await handOver(object, handover, client, signal);
   const metadata = {
     ...object.metadata,

@@ -94,6 +94,20 @@ test('a deletion is bound to the uid, and what is gone already is done', async (
   expect(outcomes.map(({ kind }) => kind)).toEqual(['done']);
 });
 
+test('what others wrote beside our fields is cleared before ours are applied to an object that was there', async () => {
+  const drifted = (kind: string) =>
+    creation
+      .filter((step) => step.action === 'apply' && step.object.kind === kind)
+      .map((step) => ({ ...step, because: 'drifted' }) as Step);
+  const service = await applied(drifted('Service'));
+  const servicePath = /^PATCH \/api\/v1\/namespaces\/[^/]+\/services\/traffic$/;
+  expect(service.asked).toEqual([expect.stringMatching(servicePath), 'apply Service traffic']);
+  expect(service.calls[0]?.options).toEqual({ spec: { ports: [expect.objectContaining({ port: 80 })] } });
+  const budget = await applied(drifted('PodDisruptionBudget'));
+  expect(budget.calls[0]?.options).toEqual({ spec: { minAvailable: null } });
+  expect((await applied(drifted('ConfigMap'))).asked).toEqual(['apply ConfigMap traffic-model']);
+});
+
 test('a refused step touches nothing', async () => {
   const step: Step = { action: 'refuse', kind: 'Service', name: 'x', reason: 'NameConflict', message: 'm' };
   expect(await applied([step])).toEqual({ asked: [], calls: [], outcomes: [{ kind: 'refused', step }] });

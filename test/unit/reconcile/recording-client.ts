@@ -1,4 +1,9 @@
-import { type KubeClient, KubeError, type KubeErrorKind } from '../../../operator/kube/client.ts';
+import {
+  type KubeClient,
+  KubeError,
+  type KubeErrorKind,
+  type RawRequest,
+} from '../../../operator/kube/client.ts';
 import type { KubeObject, ObjectName, UntypedObject } from '../../../operator/kube/objects.ts';
 import type { Resource } from '../../../operator/kube/resources.ts';
 
@@ -57,6 +62,11 @@ export class RecordingClient {
   async patchStatus(resource: Resource, object: UntypedObject, options: object): Promise<KubeObject> {
     this.#record(`status ${resource.kind} ${object.metadata.name}`, { object, options });
     return object;
+  }
+
+  async request({ method, path, body }: RawRequest): Promise<unknown> {
+    this.#record(`${method} ${path}`, { options: body as object });
+    return {};
   }
 
   #record(what: string, details: Omit<Call, 'what'> = {}): void {
