@@ -14,7 +14,10 @@ export function entriesOf(services: readonly Service[], look: Look): Map<string,
   for (const { city } of look.sights.values()) {
     for (const [key, claim] of city.claims) {
       const entry = entries.get(key);
-      if (!entry || isNothing(claim) || entry.record.shares.has(city.name)) continue;
+      if (!entry) continue;
+      // The next grant must be newer than anything that a city has seen, what was withdrawn included.
+      if (claim.epoch > entry.record.epoch) entry.record = { ...entry.record, epoch: claim.epoch };
+      if (isNothing(claim) || entry.record.shares.has(city.name)) continue;
       entry.record = withAdopted(entry, city.name, claim, city.session ?? '');
     }
   }
@@ -39,8 +42,7 @@ function withAdopted(
     grant: { epoch, session, floor, ceiling },
     mayHold: ceiling,
   };
-  const shares = new Map(record.shares).set(city, share);
-  return { ...record, epoch: Math.max(record.epoch, epoch), shares };
+  return { ...record, shares: new Map(record.shares).set(city, share) };
 }
 
 /** Withdrawn, and the pods are gone. */

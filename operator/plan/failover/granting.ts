@@ -1,9 +1,7 @@
-/** The third stage of a look: what each city is granted now, on the way to what it should have. */
-import { ceilings } from '../placement/ceilings.ts';
+/** The last stage of a look: what each city is granted now, on the way to what it should have. */
 import { labelsOf } from '../placement/city.ts';
 import { matches } from '../placement/label-selector.ts';
 import type { Ledger } from '../placement/ledger.ts';
-import { tieBreak } from '../placement/tie-break.ts';
 import { type Bounds, granted } from './claim.ts';
 import { type HandoverShare, handOver } from './handover.ts';
 import type { Entry, Look } from './look.ts';
@@ -15,77 +13,60 @@ import {
   type ShareRecord,
 } from './records.ts';
 import type { CitySight } from './sights.ts';
-import { isCounted, isPinned } from './standing.ts';
+import { isCounted } from './standing.ts';
 
-export interface Rooms {
-  /** What every service is to have in the end. */
-  readonly planned: Ledger;
-  /** What every service has, or may have, now. */
-  readonly actual: Ledger;
-}
-
-/** Writes the next grants of a service into its record and enters them into `rooms.actual`. */
-export function grantShares(entry: Entry, look: Look, rooms: Rooms, moving: Set<string>): void {
+/** Writes the next grants of a service into its record, and enters them into what the cities may run. */
+export function grantShares(
+  entry: Entry,
+  look: Look,
+  actual: Ledger,
+  targets: ReadonlyMap<string, number> | undefined,
+  moving: Set<string>,
+): void {
   const { intent } = entry.service;
-  const shares = handoverShares(entry, look, rooms);
   const { key, replicas, maximum, isAutoscaled } = intent;
+  const shares = handoverShares(entry, look, actual, targets);
   const mayOverlap = moving.has(key) || moving.size < look.settings.maxMoves;
   const changes = handOver(shares, { replicas, maximum, isAutoscaled, mayOverlap });
   entry.record = withGrants(entry.record, changes, look);
   for (const [city, { floor }] of changes) {
     const report = look.sights.get(city)?.city.claims.get(key);
-    rooms.actual.set(city, intent, Math.max(floor, mayRun(entry.record.shares.get(city)!, report)));
+    actual.set(city, intent, Math.max(floor, mayRun(entry.record.shares.get(city)!, report)));
   }
-  entry.record = withMove(withoutEmptyShares(entry.record, look), look);
+  entry.record = withMove(withoutEmptyShares(entry.record, look), look, mayOverlap);
   if (entry.record.movingSinceMs !== undefined) moving.add(key);
 }
 
-function handoverShares({ service: { intent }, record }: Entry, look: Look, rooms: Rooms): HandoverShare[] {
-  const counted = [...record.shares.values()].filter(({ standing }) => isCounted(standing));
-  const targets = targetCeilings(intent, counted, look, rooms.planned);
-  return counted.map((share) => {
+function handoverShares(
+  { service: { intent }, record }: Entry,
+  look: Look,
+  actual: Ledger,
+  targets: ReadonlyMap<string, number> | undefined,
+): HandoverShare[] {
+  return countedShares(record).map((share) => {
     const sight = look.sights.get(share.city)!;
     const { ready, running } = sight.city.claims.get(record.key) ?? NOTHING_REPORTED;
     return {
       city: share.city,
       assigned: share.assigned,
-      ceiling: targets.get(share.city) ?? share.assigned,
+      ceiling: targets?.get(share.city) ?? share.assigned,
       grant: share.grant,
       mayHold: share.mayHold,
       running,
       ready,
-      fits: rooms.actual.room(share.city, intent.demand) + rooms.actual.replicas(share.city, record.key),
+      fits: actual.room(share.city, intent.demand) + actual.replicas(share.city, record.key),
       change: changeIn(share, sight),
       leaves: share.isYielding || isForbidden(intent, sight) ? 'AtOnce' : 'Gently',
     };
   });
 }
 
-function targetCeilings(
-  intent: ServiceIntent,
-  counted: readonly ShareRecord[],
-  look: Look,
-  planned: Ledger,
-): Map<string, number> {
-  if (!intent.isAutoscaled) return new Map();
-  const tie = tieBreak(intent.key);
-  return ceilings(
-    intent.maximum,
-    counted.map(({ city, assigned, grant, standing }) => ({
-      city,
-      assigned,
-      ceiling: grant.ceiling,
-      isPinned: isPinned(standing),
-      needed: look.sights.get(city)?.city.claims.get(intent.key)?.needed ?? 0,
-      room: Math.max(0, planned.room(city, intent.demand)),
-      tie: tie(city),
-    })),
-  );
+function countedShares({ shares }: ServiceRecord): ShareRecord[] {
+  return [...shares.values()].filter(({ standing }) => isCounted(standing));
 }
 
-function changeIn({ standing }: ShareRecord, { city, isLate }: CitySight): HandoverShare['change'] {
-  if (isLate || isPinned(standing) || city.reportedAtMs === undefined || city.session === undefined)
-    return 'None';
+function changeIn({ standing }: ShareRecord, { city, isSilent }: CitySight): HandoverShare['change'] {
+  if (isSilent || city.session === undefined) return 'None';
   return standing.phase === 'Returning' ? 'Shrink' : 'Any';
 }
 
@@ -120,18 +101,19 @@ function withoutEmptyShares(record: ServiceRecord, { sights }: Look): ServiceRec
 }
 
 /** Takes note of when the service began to move, and that it has arrived. */
-function withMove(record: ServiceRecord, { nowMs, sights }: Look): ServiceRecord {
+function withMove(record: ServiceRecord, { nowMs, sights }: Look, mayOverlap: boolean): ServiceRecord {
   let isStarting = false;
+  let isReplacing = false;
   let isLeaving = false;
   for (const [city, { assigned, grant, standing }] of record.shares) {
-    if (!isCounted(standing)) isLeaving ||= standing.phase === 'Moving';
-    else {
+    if (isCounted(standing)) {
       isLeaving ||= grant.floor > assigned;
-      isStarting ||= grant.floor > (sights.get(city)?.city.claims.get(record.key)?.ready ?? 0);
-    }
+      isStarting ||= assigned > (sights.get(city)?.city.claims.get(record.key)?.ready ?? 0);
+    } else isReplacing ||= standing.phase === 'Moving';
   }
   const { movingSinceMs = nowMs, ...rest } = record;
-  if (isStarting && isLeaving)
+  if (isStarting && (isReplacing || (isLeaving && mayOverlap))) {
     return record.movingSinceMs === movingSinceMs ? record : { ...rest, movingSinceMs };
+  }
   return record.movingSinceMs === undefined ? record : rest;
 }

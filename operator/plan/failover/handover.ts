@@ -71,9 +71,18 @@ function giveUp(drafts: readonly Draft[], goal: HandoverGoal): void {
     draft.floor = Math.min(draft.floor, lowestFloor(share, before, spare));
     spare -= before - secured(share, draft.floor);
   }
-  const isStalled = takersOf(drafts).every(({ share, floor }) => share.ready >= floor);
-  const isBlocked = isStalled && takersOf(drafts).length > 0 && headroom(drafts, goal) <= 0;
-  for (const draft of givers) draft.ceiling = lowestCeiling(draft, goal, isBlocked);
+  const isBlocked = areBlocked(drafts, goal);
+  for (const draft of givers) giveUpHeadroom(draft, goal, isBlocked);
+}
+
+/** Whether the others have come as far as they can while the givers hold so much. */
+function areBlocked(drafts: readonly Draft[], goal: HandoverGoal): boolean {
+  const stayers = drafts.filter(({ share }) => share.change === 'Any' && share.assigned > 0);
+  const areIdle = stayers.every(({ share, floor }) => share.ready >= Math.max(floor, share.running));
+  const takeMore = stayers.some(
+    ({ share, floor, ceiling }) => share.assigned > floor || share.ceiling > ceiling,
+  );
+  return areIdle && !(takeMore && headroom(drafts, goal) > 0);
 }
 
 /** Ready replicas that the city would keep with that floor, whatever its autoscaler does. A silent city secures none. */
@@ -88,15 +97,21 @@ function lowestFloor({ assigned, leaves, grant }: HandoverShare, ready: number, 
 }
 
 /**
- * Unused headroom is given up at once. Replicas that run in it are given up a few at a time, and only when the others
- * cannot go on without.
+ * Headroom goes where the target says at once. Where a city is to lose replicas, those that run beyond the guaranteed
+ * ones go with them: a few at a time, and only when the others cannot go on without. The last guaranteed replica stays
+ * as long as others run beside it: no autoscaler has a floor of 0.
  */
-function lowestCeiling({ share, floor }: Draft, goal: HandoverGoal, isBlocked: boolean): number {
-  if (!goal.isAutoscaled) return floor;
-  const { leaves, ceiling, grant, running } = share;
+function giveUpHeadroom(draft: Draft, goal: HandoverGoal, isBlocked: boolean): void {
+  const { assigned, leaves, ceiling, grant, running } = draft.share;
+  if (!goal.isAutoscaled || (draft.floor === 0 && leaves === 'AtOnce')) {
+    draft.ceiling = draft.floor;
+    return;
+  }
+  const isLeaving = assigned < grant.floor && leaves === 'Gently';
   const inUse = isBlocked ? running - surgeOf(goal.replicas) : running;
-  const lowest = leaves === 'AtOnce' ? ceiling : Math.max(ceiling, inUse);
-  return Math.max(floor, Math.min(grant.ceiling, lowest));
+  const lowest = Math.min(grant.ceiling, isLeaving ? Math.max(ceiling, inUse) : ceiling);
+  if (draft.floor === 0 && lowest > 1) draft.floor = 1;
+  draft.ceiling = draft.floor === 0 ? 0 : Math.max(draft.floor, lowest);
 }
 
 function takeOver(drafts: readonly Draft[], goal: HandoverGoal): void {

@@ -1,29 +1,23 @@
 /** The second stage of a look: where the replicas should be. */
 import type { PlacementRequest, PresentShare } from '../placement/city.ts';
-import type { Ledger } from '../placement/ledger.ts';
-import { placeInto, type ServicePlacement } from '../placement/place-all.ts';
+import { placeAll, type ServicePlacement } from '../placement/place-all.ts';
 import type { Entry, Look } from './look.ts';
 import { mayRun, newShare, type ServiceRecord } from './records.ts';
 import { placeable } from './sights.ts';
-import { isPinned } from './standing.ts';
+import { isCounted } from './standing.ts';
 
-/**
- * Brings what is assigned up to date, for the restless entries and for whoever has to make room for them.
- *
- * @param planned afterwards holds what every service is to have
- */
+/** Brings what is assigned up to date, for the restless entries and for whoever has to make room for them. */
 export function placeShares(
   entries: ReadonlyMap<string, Entry>,
   restless: readonly Entry[],
   look: Look,
-  planned: Ledger,
 ): void {
-  const cities = [...look.sights.values()].map((sight) => placeable(sight, look.nowMs, look.settings));
+  const cities = [...look.sights.values()].map(placeable);
   const requests = [...entries.values()].map((entry) => requestOf(entry, look));
   const only = new Set(
     restless.filter(({ record }) => !record.isProvisional).map(({ record }) => record.key),
   );
-  for (const [key, placement] of placeInto(planned, requests, cities, { only })) {
+  for (const [key, placement] of placeAll(requests, cities, { only })) {
     const entry = entries.get(key)!;
     entry.record = withPlacement(entry.record, placement, look);
   }
@@ -33,12 +27,13 @@ export function placeShares(
 function requestOf({ service: { intent }, record }: Entry, { sights }: Look): PlacementRequest {
   const shares = new Map<string, PresentShare>();
   for (const [city, share] of record.shares) {
-    const report = sights.get(city)?.city.claims.get(record.key);
+    const sight = sights.get(city)!;
+    const report = sight.city.claims.get(record.key);
     shares.set(city, {
       assigned: share.assigned,
       ready: report?.ready ?? 0,
       held: Math.max(share.grant.floor, report?.floor ?? 0),
-      isPinned: isPinned(share.standing),
+      isPinned: sight.isSilent && isCounted(share.standing),
       isYielding: share.isYielding,
     });
   }

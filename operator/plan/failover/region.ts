@@ -5,6 +5,7 @@
  */
 import { Ledger } from '../placement/ledger.ts';
 import { entriesOf } from './adopt.ts';
+import { capShares } from './capping.ts';
 import { isObeyed } from './claim.ts';
 import { grantShares } from './granting.ts';
 import type { Entry, Look, RegionInput } from './look.ts';
@@ -33,11 +34,15 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
   const entries = entriesOf(services, look);
   const restless = [...entries.values()].filter((entry) => isRestless(entry, look));
   const moving = standShares(restless, look);
-  const planned = new Ledger(cities);
-  placeShares(entries, restless, look, planned);
-  const rooms = { planned, actual: actualRoom(entries, look) };
-  const changed = [...entries.values()].filter((entry) => isRestless(entry, look)).sort(byPriority);
-  for (const entry of changed) if (!entry.record.isProvisional) grantShares(entry, look, rooms, moving);
+  placeShares(entries, restless, look);
+  const targets = capShares(entries, look, (entry) => isRestless(entry, look));
+  const actual = actualUse(entries, look);
+  for (const entry of [...entries.values()]
+    .filter((one) => isRestless(one, look) || targets.has(one.record.key))
+    .sort(byPriority)) {
+    const { key, isProvisional } = entry.record;
+    if (!isProvisional) grantShares(entry, look, actual, targets.get(key), moving);
+  }
   const records = [...entries.values()].filter(({ service, record }) => record !== service.record);
   return {
     records: new Map(records.map(({ record }) => [record.key, record])),
@@ -59,7 +64,8 @@ function isRestless({ service, record }: Entry, { sights, touched }: Look): bool
   return false;
 }
 
-function actualRoom(entries: ReadonlyMap<string, Entry>, { cities, sights }: Look): Ledger {
+/** What every service has, or may have, now. */
+function actualUse(entries: ReadonlyMap<string, Entry>, { cities, sights }: Look): Ledger {
   const ledger = new Ledger(cities);
   for (const { service, record } of entries.values()) {
     for (const [city, share] of record.shares) {

@@ -3,13 +3,15 @@ import type { City } from '../placement/city.ts';
 import type { CityKnowledge } from './records.ts';
 import type { FailoverSettings } from './rhythm.ts';
 import type { Vantage } from './standing.ts';
-import { notice, recentLosses, type Steadiness, settledAtMs } from './steadiness.ts';
+import { notice, recentLosses, type Steadiness } from './steadiness.ts';
 import { vantageOn } from './vantage.ts';
 
 export interface CitySight {
   readonly city: CityKnowledge;
   readonly silentMs: number;
   readonly isLate: boolean;
+  /** Late, or not heard of in this hub's life: nothing is known of now, and nothing is changed. */
+  readonly isSilent: boolean;
   readonly steadiness: Steadiness;
   /** Lost once of late, not again and again: what it held may be given back to it. */
   readonly isTrusted: boolean;
@@ -32,7 +34,8 @@ export function sightsOf(
       const steadiness = notice(city.steadiness, isLate, nowMs, settings);
       const vantage = once(() => vantageOn(city.name, observers, nowMs, settings.viewFreshMs));
       const isTrusted = recentLosses(steadiness, nowMs, settings) <= 1;
-      return [city.name, { city, silentMs, isLate, steadiness, isTrusted, vantage }];
+      const isSilent = isLate || city.reportedAtMs === undefined;
+      return [city.name, { city, silentMs, isLate, isSilent, steadiness, isTrusted, vantage }];
     }),
   );
 }
@@ -61,17 +64,8 @@ export function isListening(
 }
 
 /** The city as placement sees it. */
-export function placeable(sight: CitySight, nowMs: number, settings: FailoverSettings): City {
-  return { ...sight.city, condition: conditionOf(sight, nowMs, settings) };
-}
-
-function conditionOf(
-  { city, isLate, steadiness }: CitySight,
-  nowMs: number,
-  settings: FailoverSettings,
-): City['condition'] {
-  if (isLate || city.reportedAtMs === undefined) return 'Silent';
-  return nowMs < settledAtMs(steadiness, settings) ? 'Settling' : 'Steady';
+export function placeable({ city, isSilent, steadiness }: CitySight): City {
+  return { ...city, condition: isSilent ? 'Silent' : steadiness.isSettling ? 'Settling' : 'Steady' };
 }
 
 function silenceOf({ heardAtMs }: CityKnowledge, nowMs: number, awakeSinceMs: number): number {

@@ -86,11 +86,6 @@ export function isCounted({ phase }: Standing): boolean {
   return phase !== 'Moving' && phase !== 'Moved';
 }
 
-/** Whether the city is silent, and may well be serving. */
-export function isPinned({ phase }: Standing): boolean {
-  return phase === 'Suspect' || phase === 'Confirming';
-}
-
 /** Whether only its turn is missing before the city is written off. */
 export function asksForTurn(standing: Standing, sight: Omit<Sight, 'mayMove'>): boolean {
   return (

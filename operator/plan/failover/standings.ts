@@ -86,7 +86,7 @@ function readyElsewhere(record: ServiceRecord, { sights }: Look): number {
   let ready = 0;
   for (const [city, { assigned, standing }] of record.shares) {
     const sight = sights.get(city);
-    if (!sight || sight.isLate || !isCounted(standing)) continue;
+    if (!sight || sight.isSilent || !isCounted(standing)) continue;
     ready += Math.min(assigned, sight.city.claims.get(record.key)?.ready ?? 0);
   }
   return ready;

@@ -6,21 +6,26 @@ import type { FailoverSettings } from './rhythm.ts';
 
 export interface Steadiness {
   readonly isAbsent: boolean;
+  /** Back, and not for long enough yet. */
+  readonly isSettling: boolean;
   /** At `changedAtMs`; it has been halved since. */
   readonly losses: number;
   /** When the city last went or came. */
   readonly changedAtMs: number;
 }
 
-export const ALWAYS_THERE: Steadiness = { isAbsent: false, losses: 0, changedAtMs: 0 };
+export const ALWAYS_THERE: Steadiness = { isAbsent: false, isSettling: false, losses: 0, changedAtMs: 0 };
 
 type Damping = Pick<FailoverSettings, 'settleMs' | 'longestSettleMs' | 'forgetMs'>;
 
-/** The same object when the city neither went nor came. */
+/** The same object when the city neither went nor came nor settled. */
 export function notice(before: Steadiness, isLate: boolean, nowMs: number, damping: Damping): Steadiness {
-  if (isLate === before.isAbsent) return before;
-  const losses = recentLosses(before, nowMs, damping) + (isLate ? 1 : 0);
-  return { isAbsent: isLate, losses, changedAtMs: nowMs };
+  if (isLate !== before.isAbsent) {
+    const losses = recentLosses(before, nowMs, damping) + (isLate ? 1 : 0);
+    return { isAbsent: isLate, isSettling: !isLate, losses, changedAtMs: nowMs };
+  }
+  const hasSettled = before.isSettling && nowMs >= settledAtMs(before, damping);
+  return hasSettled ? { ...before, isSettling: false } : before;
 }
 
 export function recentLosses(
@@ -32,8 +37,8 @@ export function recentLosses(
   return Math.floor(losses / 2 ** quiet);
 }
 
-/** When the city is a place like any other again; in the past when it is one. */
-export function settledAtMs(
+/** When a city that has come back is a place like any other. */
+function settledAtMs(
   { losses, changedAtMs }: Steadiness,
   { settleMs, longestSettleMs }: Pick<Damping, 'settleMs' | 'longestSettleMs'>,
 ): number {

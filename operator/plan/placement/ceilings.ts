@@ -7,7 +7,10 @@ import { divide } from './divide.ts';
 
 export interface CeilingShare {
   readonly city: string;
-  readonly assigned: number;
+  /** Replicas that the city guarantees, or is to guarantee. */
+  readonly guaranteed: number;
+  /** False for a city that is to have none in the end. */
+  readonly takesMore: boolean;
   /** The ceiling that is granted now. */
   readonly ceiling: number;
   /** The city is silent: its ceiling stays as it is. */
@@ -24,27 +27,27 @@ function tolerance(headroom: number): number {
   return Math.max(1, headroom / 10);
 }
 
-/** @returns the ceiling of each city that is to have replicas, at least what it is assigned */
+/** @returns the ceiling of each city, at least what it guarantees */
 export function ceilings(maximum: number, shares: readonly CeilingShare[]): Map<string, number> {
   const result = new Map<string, number>();
   let headroom = maximum;
-  for (const { city, assigned, ceiling, isPinned } of shares) {
-    const fixed = isPinned ? Math.max(assigned, ceiling) : assigned;
+  for (const { city, guaranteed, ceiling, isPinned } of shares) {
+    const fixed = isPinned ? Math.max(guaranteed, ceiling) : guaranteed;
     result.set(city, fixed);
     headroom -= fixed;
   }
-  const movable = shares.filter(({ isPinned, assigned }) => !isPinned && assigned > 0);
+  const movable = shares.filter(({ isPinned, takesMore }) => !isPinned && takesMore);
   if (headroom <= 0 || movable.length === 0) return result;
   const extra = divide(
     headroom,
-    movable.map(({ city, assigned, ceiling, needed, room, tie }) => ({
+    movable.map(({ city, guaranteed, ceiling, needed, room, tie }) => ({
       key: city,
       tier: 0,
-      weight: Math.max(assigned, needed),
+      weight: Math.max(guaranteed, needed),
       least: 0,
       most: Math.min(headroom, room),
-      current: Math.max(0, ceiling - assigned),
-      ready: Math.max(0, Math.max(needed, assigned) - assigned),
+      current: Math.max(0, ceiling - guaranteed),
+      ready: Math.max(0, needed - guaranteed),
       tie,
     })),
     tolerance(headroom),

@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts';
 import { enteredReplicas, type Placed, place } from './place.ts';
 import { whyWaiting } from './why-waiting.ts';
 
-export interface ServicePlacement extends Omit<Placed, 'displaced'> {
+export interface ServicePlacement extends Omit<Placed, 'displaced' | 'crowdedIn'> {
   /** Cities in which the service must make room for a higher priority. */
   readonly yieldsIn: ReadonlySet<string>;
   readonly candidates: readonly Candidate[];
@@ -26,18 +26,9 @@ export interface PlaceAllOptions {
 export function placeAll(
   requests: readonly PlacementRequest[],
   cities: readonly City[],
-  options: PlaceAllOptions = {},
-): Map<string, ServicePlacement> {
-  return placeInto(new Ledger(cities), requests, cities, options);
-}
-
-/** As `placeAll`; afterwards the ledger holds what every service is to have. */
-export function placeInto(
-  ledger: Ledger,
-  requests: readonly PlacementRequest[],
-  cities: readonly City[],
   { only }: PlaceAllOptions = {},
 ): Map<string, ServicePlacement> {
+  const ledger = new Ledger(cities);
   const sorted = [...cities].sort((a, b) => (a.name < b.name ? -1 : 1));
   const byKey = new Map(requests.map((request) => [request.key, request]));
   for (const request of requests) {
@@ -52,9 +43,14 @@ export function placeInto(
     const request = queue[at]!;
     const yieldsIn = yields.get(request.key) ?? new Set<string>();
     const possible = candidates(request.placement);
-    const { displaced, ...placed } = place(yielding(request, yieldsIn, ledger), possible, ledger);
+    const { displaced, crowdedIn, ...placed } = place(yielding(request, yieldsIn, ledger), possible, ledger);
     const why = placed.waiting > 0 ? whyWaiting(request, placed.waiting, possible, ledger) : undefined;
-    results.set(request.key, { ...placed, yieldsIn, candidates: possible, ...(why ? { why } : {}) });
+    results.set(request.key, {
+      ...placed,
+      yieldsIn: new Set([...yieldsIn, ...crowdedIn]),
+      candidates: possible,
+      ...(why ? { why } : {}),
+    });
     for (const [city, victims] of displaced) {
       for (const victim of victims) {
         yields.set(victim, (yields.get(victim) ?? new Set()).add(city));

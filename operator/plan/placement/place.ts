@@ -17,6 +17,8 @@ export interface Placed {
   readonly waiting: number;
   /** Services of a lower priority that gave something up, by city. */
   readonly displaced: ReadonlyMap<string, readonly string[]>;
+  /** Cities that have shrunk so far that the service must give up replicas there. */
+  readonly crowdedIn: ReadonlySet<string>;
 }
 
 /**
@@ -30,8 +32,9 @@ export function place(request: PlacementRequest, candidates: readonly Candidate[
     inOneGroup(request, candidates, ledger, wanted) ?? inOrder(request, candidates, ledger, wanted);
   const { counts, displaced } = displace(request, candidates, ledger, wanted, settled);
   for (const [city, count] of counts) if (count > 0) assigned.set(city, (assigned.get(city) ?? 0) + count);
+  const crowdedIn = crowded(request, assigned, ledger);
   enter(request, assigned, ledger);
-  return { assigned, waiting: Math.max(0, request.replicas - total(assigned)), displaced };
+  return { assigned, waiting: Math.max(0, request.replicas - total(assigned)), displaced, crowdedIn };
 }
 
 /** What a city is entered with: all that it may still run, unless the rest has been told to make room. */
@@ -183,6 +186,16 @@ function divided(
   return placement.spread
     ? divideOverDomains(wanted, slots, placement.spread, tolerance)
     : divide(wanted, slots, tolerance);
+}
+
+/** Where the service loses replicas and the city had given out more than it has. */
+function crowded({ shares, demand }: PlacementRequest, assigned: Counts, ledger: Ledger): Set<string> {
+  const cities = new Set<string>();
+  for (const [city, share] of shares) {
+    const isLess = (assigned.get(city) ?? 0) < share.assigned;
+    if (isLess && ledger.room(city, demand) < 0) cities.add(city);
+  }
+  return cities;
 }
 
 function enter(request: PlacementRequest, assigned: Counts, ledger: Ledger): void {

@@ -1,0 +1,254 @@
+/**
+ * A city: an agent that obeys grants and reports, and a cluster that starts and ends pods as the grants say. The agent
+ * keeps to the contract of operator/plan/failover/claim.ts and knows nothing else of the hub.
+ */
+import { type ClaimReport, type Grant, judgeGrant } from '../../../operator/plan/failover/claim.ts';
+import type { Rhythm } from '../../../operator/plan/failover/rhythm.ts';
+import type { Demand } from '../../../operator/plan/placement/city.ts';
+import type { Agenda } from './agenda.ts';
+import type { Grants, Report } from './messages.ts';
+import { HUB, type Network } from './network.ts';
+import type { Random } from './random.ts';
+
+export interface CityWorld {
+  readonly agenda: Agenda;
+  readonly network: Network;
+  readonly random: Random;
+  readonly rhythm: Rhythm;
+  readonly trace: (text: string) => void;
+  demandOf(service: string): Demand;
+  deliverToHub(report: Report): void;
+  peersOf(city: string): readonly SimulatedCity[];
+  /** Told before a city ends replicas because it was told to. */
+  onObey(city: SimulatedCity, service: string, before: Grant | undefined, grant: Grant): void;
+}
+
+interface Pod {
+  /** Undefined while no node has room for it. */
+  startedAtMs?: number;
+  readyAtMs?: number;
+}
+
+interface Held {
+  grant: Grant;
+  pods: Pod[];
+}
+
+const LOOK_EVERY_MS = 5_000;
+const REPORT_SOON_MS = 200;
+
+export class SimulatedCity {
+  readonly name: string;
+  readonly #world: CityWorld;
+  capacity: Readonly<Record<string, number>>;
+  isUp = true;
+  isPaused = false;
+  session = '';
+  readonly held = new Map<string, Held>();
+  /** Replicas that the load needs, by service. */
+  readonly needed = new Map<string, number>();
+  #sessions = 0;
+  #sequence = 0;
+  readonly #sentAtMs = new Map<number, number>();
+  #answeredAtMs = 0;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #isReportDue = false;
+  readonly #views = new Map<string, { sees: boolean; atMs: number }>();
+  #inbox: Grants[] = [];
+
+  constructor(name: string, capacity: Readonly<Record<string, number>>, world: CityWorld) {
+    this.name = name;
+    this.capacity = capacity;
+    this.#world = world;
+  }
+
+  start(): void {
+    this.#beginSession();
+    const { agenda, random } = this.#world;
+    const look = (): void => {
+      this.#look();
+      agenda.after(LOOK_EVERY_MS, look);
+    };
+    agenda.after(random.whole(0, LOOK_EVERY_MS), look);
+    this.#reportSoon();
+  }
+
+  /** Whether the city answers others. */
+  get isAlive(): boolean {
+    return this.isUp && !this.isPaused;
+  }
+
+  /** The whole city goes down; what was agreed stays on its disks. */
+  lose(): void {
+    this.isUp = false;
+    for (const held of this.held.values()) held.pods = [];
+    this.#inbox = [];
+  }
+
+  recover(): void {
+    this.isUp = true;
+    this.#views.clear();
+    this.#beginSession();
+    for (const key of this.held.keys()) this.#settle(key);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  /** Goes on as if no time had passed, with all that was waiting at its door. */
+  resume(): void {
+    this.isPaused = false;
+    const waiting = this.#inbox;
+    this.#inbox = [];
+    for (const message of waiting) this.receive(message);
+    this.#look();
+  }
+
+  receive(message: Grants): void {
+    if (!this.isUp) return;
+    if (this.isPaused) {
+      this.#inbox.push(message);
+      return;
+    }
+    this.#keepSession();
+    // What counts is when the city spoke: an answer that was long under way says nothing about now.
+    const sentAtMs = message.answers === undefined ? undefined : this.#sentAtMs.get(message.answers);
+    if (sentAtMs !== undefined) this.#answeredAtMs = Math.max(this.#answeredAtMs, sentAtMs);
+    for (const [service, grant] of message.grants) this.#consider(service, grant);
+  }
+
+  changeCapacity(capacity: Readonly<Record<string, number>>): void {
+    this.capacity = capacity;
+    for (const key of this.held.keys()) this.#settle(key);
+    this.#reportSoon();
+  }
+
+  setNeeded(service: string, replicas: number): void {
+    this.needed.set(service, replicas);
+    if (this.held.has(service)) this.#settle(service);
+  }
+
+  /** Pods that exist, and those of them that are ready. */
+  podsOf(service: string): { running: number; ready: number } {
+    const { nowMs } = this.#world.agenda;
+    const pods = this.held.get(service)?.pods ?? [];
+    return {
+      running: pods.filter(({ startedAtMs }) => startedAtMs !== undefined).length,
+      ready: pods.filter(({ readyAtMs = Number.POSITIVE_INFINITY }) => readyAtMs <= nowMs).length,
+    };
+  }
+
+  #consider(service: string, grant: Grant): void {
+    const before = this.held.get(service)?.grant;
+    if (judgeGrant(before?.epoch ?? 0, grant, this.session) !== 'Obey') return;
+    this.#world.onObey(this, service, before, grant);
+    this.#world.trace(`${this.name} obeys ${service} #${grant.epoch}: ${grant.floor}–${grant.ceiling}`);
+    this.held.set(service, { grant, pods: this.held.get(service)?.pods ?? [] });
+    this.#settle(service);
+    this.#reportSoon();
+  }
+
+  /** As many pods as the load needs between floor and ceiling; what is not ready ends first. */
+  #settle(service: string): void {
+    const held = this.held.get(service);
+    if (!held || !this.isUp) return;
+    const { floor, ceiling } = held.grant;
+    const wanted = Math.min(ceiling, Math.max(floor, this.needed.get(service) ?? 0));
+    while (held.pods.length < wanted) held.pods.push({});
+    held.pods.sort((a, b) => (a.readyAtMs ?? Infinity) - (b.readyAtMs ?? Infinity));
+    held.pods.length = Math.min(held.pods.length, wanted);
+    this.#schedule();
+  }
+
+  /** The city's own scheduler: pods start where there is room, and lose their place when the city shrinks. */
+  #schedule(): void {
+    const free = new Map(Object.entries(this.capacity));
+    const { agenda, random } = this.#world;
+    for (const isStarted of [true, false]) {
+      for (const [service, { pods }] of this.held) {
+        const demand = this.#world.demandOf(service);
+        for (const pod of pods) {
+          if ((pod.startedAtMs !== undefined) !== isStarted) continue;
+          const hasRoom = demand.every(({ resource, amount }) => (free.get(resource) ?? 0) + 1e-6 >= amount);
+          if (!hasRoom) {
+            delete pod.startedAtMs;
+            delete pod.readyAtMs;
+            continue;
+          }
+          for (const { resource, amount } of demand) free.set(resource, free.get(resource)! - amount);
+          if (isStarted) continue;
+          const startMs = random.whole(2_000, 15_000);
+          pod.startedAtMs = agenda.nowMs;
+          pod.readyAtMs = agenda.nowMs + startMs;
+          agenda.after(startMs, () => this.#reportSoon());
+        }
+      }
+    }
+  }
+
+  #look(): void {
+    if (!this.isAlive) return;
+    this.#keepSession();
+    for (const key of this.held.keys()) this.#settle(key);
+    this.#lookAround();
+    const { nowMs } = this.#world.agenda;
+    if (nowMs - this.#reportedAtMs >= this.#world.rhythm.heartbeatMs) this.#report();
+  }
+
+  #lookAround(): void {
+    const { agenda, network, peersOf } = this.#world;
+    for (const peer of peersOf(this.name)) {
+      const sees = peer.isAlive && network.isOpen(this.name, peer.name);
+      if (this.#views.get(peer.name)?.sees !== sees) this.#reportSoon();
+      this.#views.set(peer.name, { sees, atMs: agenda.nowMs });
+    }
+  }
+
+  #keepSession(): void {
+    const { agenda, rhythm } = this.#world;
+    if (agenda.nowMs - this.#answeredAtMs > rhythm.sessionMs) this.#beginSession();
+  }
+
+  #beginSession(): void {
+    this.#sessions++;
+    this.session = `${this.name}-${this.#sessions}`;
+    this.#answeredAtMs = this.#world.agenda.nowMs;
+    // What was withdrawn need not be remembered any longer: no grant of an earlier session is obeyed.
+    for (const [key, { grant }] of this.held) if (grant.ceiling === 0) this.held.delete(key);
+    this.#reportSoon();
+  }
+
+  #reportSoon(): void {
+    if (this.#isReportDue) return;
+    this.#isReportDue = true;
+    this.#world.agenda.after(REPORT_SOON_MS, () => {
+      this.#isReportDue = false;
+      if (this.isAlive) this.#report();
+    });
+  }
+
+  #report(): void {
+    const { agenda, network } = this.#world;
+    this.#keepSession();
+    this.#reportedAtMs = agenda.nowMs;
+    this.#sequence++;
+    this.#sentAtMs.set(this.#sequence, agenda.nowMs);
+    const report: Report = {
+      city: this.name,
+      session: this.session,
+      sequence: this.#sequence,
+      capacity: this.capacity,
+      claims: new Map([...this.held].map(([key, { grant }]) => [key, this.#claimOf(key, grant)])),
+      views: new Map(
+        [...this.#views].map(([peer, { sees, atMs }]) => [peer, { sees, ageMs: agenda.nowMs - atMs }]),
+      ),
+    };
+    network.send(this.name, HUB, () => this.#world.deliverToHub(report));
+  }
+
+  #claimOf(service: string, { epoch, floor, ceiling }: Grant): ClaimReport {
+    const needed = this.needed.get(service) ?? 0;
+    return { epoch, floor, ceiling, ...this.podsOf(service), needed };
+  }
+}

@@ -1,0 +1,244 @@
+/** What goes wrong, and what people change meanwhile: a schedule drawn from a seed. */
+import { Placement } from '../../../crds/placement.ts';
+import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
+import type { SimulatedCity } from './city.ts';
+import type { CitySpec, SimulatedHub } from './hub.ts';
+import { HUB, type Network } from './network.ts';
+import type { Random } from './random.ts';
+
+export const GPU = 'nvidia.com/gpu';
+export const REGIONS = ['norte', 'centro', 'sul'] as const;
+
+/** What a fault may touch. */
+export interface Stage {
+  readonly random: Random;
+  readonly network: Network;
+  readonly hub: SimulatedHub;
+  readonly cities: ReadonlyMap<string, SimulatedCity>;
+  readonly addService: (intent: ServiceIntent) => void;
+}
+
+export interface Fault {
+  readonly kind: string;
+  /** What it touches, for the trace and for the invariants: a city, the hub, or a service. */
+  readonly on: string;
+  readonly begin: () => void;
+  /** Undefined for a change that stays. */
+  readonly end?: () => void;
+  /** Whether it may keep the hub and a city from hearing each other. */
+  readonly disturbs?: boolean;
+}
+
+type Draw = (stage: Stage) => Fault | undefined;
+
+/** Faults of links and machines; all of them end. */
+const DISTURBANCES: readonly Draw[] = [
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
+    return { kind: 'city lost', on: city.name, begin: () => city.lose(), end: () => city.recover() };
+  },
+  ({ random, cities, network }) => {
+    const { name } = random.pick([...cities.values()]);
+    return {
+      kind: 'hub–city partition',
+      on: name,
+      begin: () => network.cut(HUB, name),
+      end: () => network.heal(HUB, name),
+    };
+  },
+  ({ random, cities, network }) => {
+    const { name } = random.pick([...cities.values()]);
+    const places = [HUB, ...cities.keys()].filter((other) => other !== name);
+    return {
+      kind: 'city cut off from all',
+      on: name,
+      begin: () => {
+        for (const other of places) network.cut(name, other);
+      },
+      end: () => {
+        for (const other of places) network.heal(name, other);
+      },
+    };
+  },
+  ({ random, cities, network }) => {
+    const names = [...cities.keys()];
+    if (names.length < 2) return undefined;
+    const a = random.pick(names);
+    const b = random.pick(names.filter((other) => other !== a));
+    return {
+      kind: 'city–city partition',
+      on: `${a} ${b}`,
+      begin: () => network.cut(a, b),
+      end: () => network.heal(a, b),
+    };
+  },
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
+    return { kind: 'city paused', on: city.name, begin: () => city.pause(), end: () => city.resume() };
+  },
+  ({ random, cities, network }) => {
+    const { name } = random.pick([...cities.values()]);
+    const weather = { lossShare: random.fraction() * 0.4, slowestMs: random.whole(100, 12_000) };
+    return {
+      kind: 'slow reports',
+      on: name,
+      begin: () => network.setWeather(name, weather),
+      end: () => network.setWeather(name, undefined),
+    };
+  },
+  ({ hub, random }) => {
+    const how = random.pick(['Plain', 'Plain', 'HalfWritten', 'Amnesia'] as const);
+    return { kind: `hub lost (${how})`, on: HUB, begin: () => hub.lose(how), end: () => hub.recover() };
+  },
+  ({ hub }) => ({ kind: 'hub paused', on: HUB, begin: () => hub.pause(), end: () => hub.resume() }),
+];
+
+/** What people do to cities, one at a time and with care. */
+const MAINTENANCE: readonly Draw[] = [
+  (stage) =>
+    citySpec(
+      stage,
+      'drained',
+      (spec) => (spec.isDraining = true),
+      (spec) => (spec.isDraining = false),
+    ),
+  (stage) => {
+    const effect = stage.random.pick(['NoSchedule', 'NoExecute', 'PreferNoSchedule'] as const);
+    return citySpec(
+      stage,
+      `tainted ${effect}`,
+      (spec) => (spec.taints = [{ key: 'roof', effect }]),
+      (spec) => (spec.taints = []),
+    );
+  },
+];
+
+/** Changes that stay. */
+const EDITS: readonly Draw[] = [
+  (stage) =>
+    edit(stage, 'replicas', (random, { maximum, isAutoscaled }) => {
+      const replicas = random.whole(isAutoscaled ? 1 : 0, 7);
+      return { replicas, maximum: isAutoscaled ? Math.max(maximum, replicas) : replicas };
+    }),
+  (stage) =>
+    edit(stage, 'maximum', (random, { replicas, isAutoscaled }) =>
+      isAutoscaled ? { maximum: replicas + random.whole(0, 8) } : {},
+    ),
+  (stage) =>
+    edit(stage, 'autoscaling', (random, { replicas, isAutoscaled }) =>
+      isAutoscaled || replicas === 0
+        ? { isAutoscaled: false, maximum: replicas }
+        : { isAutoscaled: true, maximum: replicas + random.whole(0, 8) },
+    ),
+  (stage) => edit(stage, 'priority', (random) => ({ priority: random.pick([0, 0, 5, 10]) })),
+  (stage) => edit(stage, 'placement', (random) => ({ placement: anyPlacement(random) })),
+  (stage) => edit(stage, 'deleted', () => ({ replicas: 0, maximum: 0, isAutoscaled: false })),
+  ({ random, hub, cities }) => {
+    const key = random.pick([...hub.intents.keys()]);
+    const loads = [...cities.values()].map((city) => ({ city, needed: random.whole(0, 12) }));
+    return {
+      kind: 'load',
+      on: key,
+      begin: () => {
+        for (const { city, needed } of loads) city.setNeeded(key, needed);
+      },
+    };
+  },
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
+    const gpus = random.whole(0, 12);
+    return { kind: `capacity ${gpus}`, on: city.name, begin: () => city.changeCapacity({ [GPU]: gpus }) };
+  },
+  (stage) => {
+    const region = stage.random.pick(REGIONS);
+    return citySpec(stage, `relabelled ${region}`, (spec) => (spec.labels = { region }));
+  },
+  ({ random, hub, addService }) => {
+    const intent = anyIntent(random, `default/s${hub.intents.size}`);
+    return { kind: 'service added', on: intent.key, begin: () => addService(intent) };
+  },
+];
+
+export type FaultClass = 'All' | 'Maintenance';
+
+export function drawFault(stage: Stage, of: FaultClass): Fault | undefined {
+  if (of === 'Maintenance') return stage.random.pick(MAINTENANCE)(stage);
+  const roll = stage.random.fraction();
+  const draws = roll < 0.55 ? DISTURBANCES : roll < 0.7 ? MAINTENANCE : EDITS;
+  const fault = stage.random.pick(draws)(stage);
+  return fault && { ...fault, disturbs: draws === DISTURBANCES };
+}
+
+function citySpec(
+  { random, hub }: Stage,
+  kind: string,
+  begin: (spec: CitySpec) => void,
+  end?: (spec: CitySpec) => void,
+): Fault {
+  const spec = random.pick([...hub.cities.values()]);
+  const change = (how: (spec: CitySpec) => void) => () => {
+    how(spec);
+    hub.touchAll();
+  };
+  return { kind, on: spec.name, begin: change(begin), ...(end ? { end: change(end) } : {}) };
+}
+
+function edit(
+  { random, hub }: Stage,
+  kind: string,
+  change: (random: Random, intent: ServiceIntent) => Partial<ServiceIntent>,
+): Fault {
+  const key = random.pick([...hub.intents.keys()]);
+  return {
+    kind: `edit ${kind}`,
+    on: key,
+    begin: () => {
+      const intent = hub.intents.get(key)!;
+      hub.intents.set(key, { ...intent, ...change(random, intent) });
+      hub.touch(key);
+    },
+  };
+}
+
+export function anyIntent(random: Random, key: string): ServiceIntent {
+  const replicas = random.whole(1, 6);
+  const isAutoscaled = random.chance(0.4);
+  return {
+    key,
+    priority: random.pick([0, 0, 0, 5, 10]),
+    replicas,
+    maximum: isAutoscaled ? replicas + random.whole(0, 8) : replicas,
+    isAutoscaled,
+    placement: anyPlacement(random),
+    demand: [{ resource: GPU, amount: random.pick([1, 1, 1, 2]) }],
+  };
+}
+
+function anyPlacement(random: Random): Placement {
+  const inRegion = (region: string) => ({ matchLabels: { region } });
+  const some = <T>(probability: number, value: T): T | undefined =>
+    random.chance(probability) ? value : undefined;
+  const parts = {
+    residency: some(0.2, {
+      matchExpressions: [{ key: 'region', operator: 'NotIn', values: [random.pick(REGIONS)] }],
+    }),
+    selector: some(0.1, inRegion(random.pick(REGIONS))),
+    groups: some(0.15, [
+      { name: 'own', selector: inRegion(random.pick(REGIONS)) },
+      { name: 'all', selector: {} },
+    ]),
+    preferred: some(0.2, [{ weight: random.whole(1, 100), selector: inRegion(random.pick(REGIONS)) }]),
+    weights: some(0.3, { freeCapacity: random.whole(0, 100), price: random.whole(0, 100) }),
+    spread: some(0.25, {
+      topologyKey: random.pick(['region', 'aicity.io/city']),
+      minGroups: random.whole(1, 3),
+      maxSkew: random.whole(1, 3),
+      whenUnsatisfiable: random.pick(['DoNotSchedule', 'ScheduleAnyway'] as const),
+    }),
+    tolerations: some(0.1, [{ operator: 'Exists' as const }]),
+    failover: { graceSeconds: random.pick([30, 30, 60]) },
+  };
+  return Placement.parse(
+    Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined)),
+  );
+}

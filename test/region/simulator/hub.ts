@@ -1,0 +1,226 @@
+/**
+ * The hub: receives reports, looks at the region with the operator's own pure code, stores what comes out, and only
+ * then tells the cities. What it stores survives it; what it has heard does not.
+ */
+import type { Taint } from '../../../crds/city-cluster.ts';
+import type { ClaimReport, Grant } from '../../../operator/plan/failover/claim.ts';
+import type { CityKnowledge, ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
+import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
+import { awakeSince } from '../../../operator/plan/failover/sights.ts';
+import { ALWAYS_THERE, type Steadiness } from '../../../operator/plan/failover/steadiness.ts';
+import type { View } from '../../../operator/plan/failover/vantage.ts';
+import type { Agenda } from './agenda.ts';
+import type { Grants, Report } from './messages.ts';
+import { HUB, type Network } from './network.ts';
+import type { Random } from './random.ts';
+
+/** What people write about a city. */
+export interface CitySpec {
+  readonly name: string;
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  isDraining: boolean;
+  pricePerHour?: number;
+  carbonIntensity?: number;
+}
+
+/** What the hub's API server keeps of a city's last report. */
+interface StoredReport {
+  readonly session: string;
+  readonly sequence: number;
+  readonly capacity: Readonly<Record<string, number>>;
+  readonly claims: ReadonlyMap<string, ClaimReport>;
+  readonly views: ReadonlyMap<string, View>;
+}
+
+export interface HubWorld {
+  readonly agenda: Agenda;
+  readonly network: Network;
+  readonly random: Random;
+  readonly settings: FailoverSettings;
+  deliverToCity(city: string, message: Grants): void;
+  /** Told after each look, before anything is stored or sent. */
+  onLook(before: HubView, outcome: RegionOutcome): void;
+}
+
+/** What a look saw. */
+export interface HubView {
+  readonly nowMs: number;
+  readonly awakeSinceMs: number;
+  readonly cities: readonly CityKnowledge[];
+  readonly services: readonly { readonly intent: ServiceIntent; readonly record?: ServiceRecord }[];
+}
+
+const LOOK_EVERY_MS = 1_000;
+
+export class SimulatedHub {
+  readonly #world: HubWorld;
+  readonly cities = new Map<string, CitySpec>();
+  readonly intents = new Map<string, ServiceIntent>();
+  readonly records = new Map<string, ServiceRecord>();
+  readonly #reports = new Map<string, StoredReport>();
+  readonly #steadiness = new Map<string, Steadiness>();
+  isUp = true;
+  isPaused = false;
+  #isHalfWritten = false;
+  #awakeSinceMs: number | undefined;
+  #lastLookMs = 0;
+  #heard = new Map<string, number>();
+  #inbox: Report[] = [];
+  #touched: Set<string> | undefined;
+
+  constructor(world: HubWorld) {
+    this.#world = world;
+  }
+
+  start(): void {
+    const look = (): void => {
+      if (this.isUp && !this.isPaused) this.#look();
+      this.#world.agenda.after(LOOK_EVERY_MS, look);
+    };
+    look();
+  }
+
+  /** @param how `HalfWritten`: dies in the middle of writing what its last look gave; `Amnesia`: loses all it stored */
+  lose(how: 'Plain' | 'HalfWritten' | 'Amnesia'): void {
+    if (how === 'HalfWritten') {
+      this.#isHalfWritten = true;
+      if (!this.isPaused) this.#look();
+      this.#isHalfWritten = false;
+    }
+    this.isUp = false;
+    this.#awakeSinceMs = undefined;
+    this.#heard = new Map();
+    this.#inbox = [];
+    if (how !== 'Amnesia') return;
+    this.records.clear();
+    this.#reports.clear();
+    this.#steadiness.clear();
+  }
+
+  recover(): void {
+    this.isUp = true;
+    this.touchAll();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    const waiting = this.#inbox;
+    this.#inbox = [];
+    for (const report of waiting) this.receive(report);
+  }
+
+  /** A city, or something that concerns all services, has changed. */
+  touchAll(): void {
+    this.#touched = undefined;
+  }
+
+  touch(service: string): void {
+    this.#touched?.add(service);
+  }
+
+  receive(report: Report): void {
+    if (!this.isUp) return;
+    if (this.isPaused) {
+      this.#inbox.push(report);
+      return;
+    }
+    const before = this.#reports.get(report.city);
+    if (before && report.sequence <= before.sequence) return;
+    const { nowMs } = this.#world.agenda;
+    const views = [...report.views].map(([peer, { sees, ageMs }]): [string, View] => [
+      peer,
+      { sees, atMs: nowMs - ageMs },
+    ]);
+    this.#noteChanges(report, before);
+    this.#reports.set(report.city, { ...report, views: new Map(views) });
+    this.#heard.set(report.city, nowMs);
+    this.#send(report.city, report.sequence);
+  }
+
+  knowledge(): CityKnowledge[] {
+    return [...this.cities.values()].map((spec): CityKnowledge => {
+      const report = this.#reports.get(spec.name);
+      const heardAtMs = this.#heard.get(spec.name);
+      return {
+        ...spec,
+        capacity: report?.capacity ?? {},
+        ...(heardAtMs === undefined ? {} : { heardAtMs, reportedAtMs: heardAtMs }),
+        ...(report ? { session: report.session } : {}),
+        claims: report?.claims ?? new Map(),
+        views: report?.views ?? new Map(),
+        steadiness: this.#steadiness.get(spec.name) ?? ALWAYS_THERE,
+      };
+    });
+  }
+
+  #noteChanges(report: Report, before: StoredReport | undefined): void {
+    if (!before || !isSame(before.capacity, report.capacity) || before.session !== report.session)
+      this.touchAll();
+    for (const [key, claim] of report.claims) if (!isSame(before?.claims.get(key), claim)) this.touch(key);
+  }
+
+  #look(): void {
+    const { agenda, settings, onLook } = this.#world;
+    const { nowMs } = agenda;
+    this.#awakeSinceMs = awakeSince(this.#awakeSinceMs, this.#lastLookMs, nowMs, 5 * LOOK_EVERY_MS);
+    this.#lastLookMs = nowMs;
+    const seen: HubView = {
+      nowMs,
+      awakeSinceMs: this.#awakeSinceMs,
+      cities: this.knowledge(),
+      services: [...this.intents.values()].map((intent) => {
+        const record = this.records.get(intent.key);
+        return { intent, ...(record ? { record } : {}) };
+      }),
+    };
+    const outcome = lookAtRegion({ ...seen, settings, ...(this.#touched ? { touched: this.#touched } : {}) });
+    this.#touched = new Set();
+    onLook(seen, outcome);
+    this.#store(outcome);
+  }
+
+  #store({ records, steadiness }: RegionOutcome): void {
+    const cities = new Set<string>();
+    for (const [key, record] of records) {
+      if (this.#isHalfWritten && this.#world.random.chance(0.5)) continue;
+      const before = this.records.get(key);
+      this.records.set(key, record);
+      for (const [city, { grant }] of record.shares) {
+        if (before?.shares.get(city)?.grant.epoch !== grant.epoch) cities.add(city);
+      }
+    }
+    for (const [city, one] of steadiness) {
+      const before = this.#steadiness.get(city);
+      if (before !== one && (before ?? ALWAYS_THERE) !== one) this.touchAll();
+      this.#steadiness.set(city, one);
+    }
+    if (this.#isHalfWritten) return;
+    for (const city of cities) this.#send(city);
+  }
+
+  /** All that the city has not said to obey yet. */
+  #send(city: string, answers?: number): void {
+    const claims = this.#reports.get(city)?.claims;
+    const grants = new Map<string, Grant>();
+    for (const [key, { shares }] of this.records) {
+      const grant = shares.get(city)?.grant;
+      if (grant && grant.epoch > (claims?.get(key)?.epoch ?? 0)) grants.set(key, grant);
+    }
+    if (grants.size === 0 && answers === undefined) return;
+    const message: Grants = { grants, ...(answers === undefined ? {} : { answers }) };
+    this.#world.network.send(HUB, city, () => this.#world.deliverToCity(city, message));
+  }
+}
+
+function isSame(a: object | undefined, b: object | undefined): boolean {
+  if (!a || !b) return a === b;
+  const [left, right] = [Object.entries(a), Object.entries(b)];
+  const other = b as Record<string, unknown>;
+  return left.length === right.length && left.every(([key, value]) => other[key] === value);
+}

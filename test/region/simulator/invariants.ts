@@ -1,0 +1,215 @@
+/** What must hold at every moment, checked by other means than the code that is to bring it about. */
+import { handoverLimit } from '../../../operator/plan/failover/handover.ts';
+import type { ServiceIntent, ServiceRecord, ShareRecord } from '../../../operator/plan/failover/records.ts';
+import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
+import { labelsOf } from '../../../operator/plan/placement/city.ts';
+import { matches } from '../../../operator/plan/placement/label-selector.ts';
+import type { SimulatedCity } from './city.ts';
+import type { HubView } from './hub.ts';
+
+export class InvariantBroken extends Error {}
+
+/** One look, seen from outside. */
+export interface LookCheck {
+  readonly seen: HubView;
+  readonly outcome: RegionOutcome;
+  readonly settings: FailoverSettings;
+  readonly cities: ReadonlyMap<string, SimulatedCity>;
+  /** When something last kept the city and the hub from hearing each other; undefined when nothing ever did. */
+  readonly disturbedAtMs: (city: string) => number | undefined;
+}
+
+export function checkLook(check: LookCheck): void {
+  for (const { intent, record: before } of check.seen.services) {
+    const after = check.outcome.records.get(intent.key) ?? before;
+    if (!after) continue;
+    for (const invariant of PER_SERVICE) invariant({ ...check, intent, before, after });
+  }
+  movesBounded(check);
+}
+
+interface ServiceCheck extends LookCheck {
+  readonly intent: ServiceIntent;
+  readonly before: ServiceRecord | undefined;
+  readonly after: ServiceRecord;
+}
+
+type Invariant = (check: ServiceCheck) => void;
+
+const isWrittenOff = ({ standing: { phase } }: ShareRecord): boolean =>
+  phase === 'Moving' || phase === 'Moved';
+
+/** What the hub believes a city may hold is at least what it does hold. */
+const nothingUnknown: Invariant = ({ after, cities, intent }) => {
+  for (const [name, share] of after.shares) {
+    const { ceiling = 0 } = cities.get(name)?.held.get(intent.key)?.grant ?? {};
+    if (ceiling > share.mayHold && share.grant.epoch > 0) {
+      broken(intent.key, `${name} holds ${ceiling}, the hub thinks at most ${share.mayHold}`);
+    }
+  }
+};
+
+/** Nothing is added beyond the limit: that of the maximum, with the surge of a handover where it leaves no headroom. */
+const maximumKept: Invariant = ({ before, after, cities, intent }) => {
+  const held = (record: ServiceRecord | undefined): number =>
+    [...(record?.shares.values() ?? [])]
+      .filter((share) => !isWrittenOff(share))
+      .reduce((sum, { mayHold }) => sum + mayHold, 0);
+  const grew = [...after.shares].some(([city, { grant }]) => {
+    const old = before?.shares.get(city)?.grant ?? { ceiling: 0, epoch: 0 };
+    const holds = cities.get(city)?.held.get(intent.key)?.grant.ceiling ?? 0;
+    return grant.ceiling > Math.max(old.ceiling, holds) && grant.epoch > old.epoch;
+  });
+  if (grew && held(after) > handoverLimit(intent)) {
+    broken(
+      intent.key,
+      `more was granted although ${held(after)} may be held and ${handoverLimit(intent)} is the limit`,
+    );
+  }
+};
+
+const residencyKept: Invariant = ({ before, after, intent, seen }) => {
+  const { residency } = intent.placement;
+  if (!residency) return;
+  for (const [name, { grant, assigned, standing }] of after.shares) {
+    const city = seen.cities.find((one) => one.name === name);
+    if (!city || matches(residency, labelsOf(city))) continue;
+    const old = before?.shares.get(name)?.grant;
+    if (grant.ceiling > (old?.ceiling ?? 0) && before)
+      broken(intent.key, `${name} is forbidden and was granted more`);
+    if (assigned > 0)
+      broken(intent.key, `${name} is forbidden and ${assigned} are meant for it (${standing.phase})`);
+  }
+};
+
+/** A ready replica is given up only when as many as wanted are ready without it, or when it may not be there. */
+const startedElsewhereFirst: Invariant = ({ before, after, intent, seen }) => {
+  if (!before) return;
+  let lost = 0;
+  let left = 0;
+  for (const [name, share] of after.shares) {
+    const city = seen.cities.find((one) => one.name === name);
+    const heard = city?.heardAtMs !== undefined && !isWrittenOff(share);
+    const ready = city?.claims.get(intent.key)?.ready ?? 0;
+    const old = before.shares.get(name);
+    if (!old || old.grant.epoch === share.grant.epoch) {
+      left += heard && !isSilent(share) ? Math.min(ready, share.grant.floor) : 0;
+      continue;
+    }
+    const mustGo = share.isYielding || (city && isForbidden(intent, city));
+    const gone = Math.max(0, Math.min(ready, old.grant.floor) - share.grant.floor);
+    left += Math.min(ready, share.grant.floor);
+    if (!mustGo) lost += gone;
+  }
+  if (lost > 0 && left < intent.replicas) {
+    broken(
+      intent.key,
+      `${lost} ready replicas are given up, and only ${left} of ${intent.replicas} are ready then`,
+    );
+  }
+};
+
+/** A city that was not cut off is never written off; one that another city sees is not either. */
+const noFalseAlarm: Invariant = ({ before, after, intent, seen, settings, disturbedAtMs }) => {
+  for (const [name, { standing }] of after.shares) {
+    if (standing.phase !== 'Moving' || before?.shares.get(name)?.standing.phase === 'Moving') continue;
+    const disturbed = disturbedAtMs(name);
+    const graceMs = intent.placement.failover.graceSeconds * 1000;
+    if (disturbed === undefined || seen.nowMs - disturbed > graceMs + settings.confirmMs + HEALED_MS) {
+      broken(intent.key, `${name} is written off although nothing has kept it from being heard`);
+    }
+    const city = seen.cities.find((one) => one.name === name)!;
+    const silentMs = seen.nowMs - Math.max(city.heardAtMs ?? 0, seen.awakeSinceMs);
+    if (silentMs < graceMs)
+      broken(intent.key, `${name} is written off after ${silentMs} ms, within the grace`);
+    for (const observer of seen.cities) {
+      const view = observer.views.get(name);
+      const isHeard =
+        observer.heardAtMs !== undefined && seen.nowMs - observer.heardAtMs < settings.lateAfterMs;
+      if (isHeard && view?.sees && seen.nowMs - view.atMs < settings.viewFreshMs) {
+        broken(intent.key, `${name} is written off although ${observer.name} sees it`);
+      }
+    }
+  }
+};
+
+/** After the cause has gone, a report may still be that long under way or wait for the next heartbeat. */
+const HEALED_MS = 30_000;
+
+/** Nothing is written for a city that is silent or written off: what comes back finds nothing new. */
+const silentLeftAlone: Invariant = ({ before, after, intent }) => {
+  for (const [name, share] of after.shares) {
+    const old = before?.shares.get(name);
+    if (!old || old.grant.epoch === share.grant.epoch) continue;
+    if ((isWrittenOff(share) || isSilent(share)) && share.grant.epoch > old.grant.epoch) {
+      broken(intent.key, `${name} is ${share.standing.phase} and was granted something new`);
+    }
+  }
+};
+
+/** What is meant for the cities is never more than wanted, but for what silent cities hold. */
+const assignedExactly: Invariant = ({ after, intent, seen, settings }) => {
+  const shares = [...after.shares.values()];
+  const pinned = shares
+    .filter(({ city }) => !isHeard(seen, city, settings))
+    .reduce((sum, { assigned }) => sum + assigned, 0);
+  const total = shares.reduce((sum, { assigned }) => sum + assigned, 0);
+  const isPlaced = !after.isProvisional;
+  if (isPlaced && total > Math.max(intent.replicas, pinned)) {
+    broken(intent.key, `${total} replicas are meant for cities, ${intent.replicas} are wanted`);
+  }
+  if (isPlaced && total + after.waiting < intent.replicas) {
+    broken(intent.key, `${intent.replicas} are wanted, ${total} have a city and only ${after.waiting} wait`);
+  }
+};
+
+const PER_SERVICE: readonly Invariant[] = [
+  nothingUnknown,
+  maximumKept,
+  residencyKept,
+  startedElsewhereFirst,
+  noFalseAlarm,
+  silentLeftAlone,
+  assignedExactly,
+];
+
+/**
+ * No service begins to move while enough do. One that was written off in its turn and found no room then may start
+ * whenever it finds some.
+ */
+function movesBounded({ seen, outcome, settings }: LookCheck): void {
+  const isUnderWay = ({ movingSinceMs }: ServiceRecord): boolean =>
+    movingSinceMs !== undefined && seen.nowMs - movingSinceMs < settings.moveTimeoutMs;
+  const underWay = seen.services.filter(({ record }) => record && isUnderWay(record)).length;
+  const began = seen.services.filter(({ intent: { key }, record: before }) => {
+    const hadItsTurn = [...(before?.shares.values() ?? [])].some(isWrittenOff);
+    return (
+      !hadItsTurn &&
+      before?.movingSinceMs === undefined &&
+      outcome.records.get(key)?.movingSinceMs !== undefined
+    );
+  }).length;
+  if (began > 0 && underWay + began > settings.maxMoves) {
+    throw new InvariantBroken(
+      `${began} services begin to move beside ${underWay}, ${settings.maxMoves} may at once`,
+    );
+  }
+}
+
+function isHeard({ cities, nowMs }: HubView, name: string, { lateAfterMs }: FailoverSettings): boolean {
+  const { heardAtMs } = cities.find((city) => city.name === name) ?? {};
+  return heardAtMs !== undefined && nowMs - heardAtMs < lateAfterMs;
+}
+
+function isSilent({ standing: { phase } }: ShareRecord): boolean {
+  return phase === 'Suspect' || phase === 'Confirming';
+}
+
+function isForbidden({ placement: { residency } }: ServiceIntent, city: HubView['cities'][number]): boolean {
+  return residency !== undefined && !matches(residency, labelsOf(city));
+}
+
+export function broken(service: string, what: string): never {
+  throw new InvariantBroken(`${service}: ${what}`);
+}
