@@ -7,8 +7,11 @@ import { childName } from './names.ts';
 /** Room for two versions of a large model side by side; a pod that uses more is evicted, not the node. */
 const CACHE_SIZE_LIMIT = '20Gi';
 const TEMPORARY_SIZE_LIMIT = '1Gi';
-/** The kubelet renews the token when four fifths of this are over. */
-const TOKEN_EXPIRATION_SECONDS = 3600;
+/**
+ * The least that Kubernetes allows. The kubelet renews the token when four fifths of this are over, so that pods whose
+ * ServiceAccount was deleted and made again report again within minutes, not within the hour.
+ */
+const TOKEN_EXPIRATION_SECONDS = 600;
 
 interface Mounted {
   readonly volume: Readonly<Record<string, unknown>>;
