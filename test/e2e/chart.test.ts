@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { docker } from '../region/docker.ts';
+import { OPERATOR_NAMESPACE } from '../region/installation.ts';
 import { modelStoreImage, projectImages } from '../region/project-images.ts';
 import { city as sharedCity } from './city.ts';
 
@@ -23,6 +24,9 @@ describe('an installation', () => {
     const images = await projectImages();
     const modelStore = await modelStoreImage();
     operator = images.operator;
+    // Of two operators in one city each would undo what the other does.
+    const shared = ['-n', OPERATOR_NAMESPACE, '--ignore-not-found', '--wait'];
+    await city.helm(['uninstall', 'aicity-operator', ...shared]);
     await city.loadImages([images.operator, images.modelServer, modelStore]);
     // Both namespaces refuse pods that ask for any privilege.
     for (const namespace of [system, models]) {

@@ -15,6 +15,8 @@ export interface Installation {
 export async function installation(): Promise<Installation> {
   const [city, images] = await Promise.all([sharedCity(), installationImages()]);
   await city.loadImages(Object.values(images));
-  await Promise.all([installOperator(city, images), openModelStore(city, images)]);
+  // Another release of the chart may have been here, and its CRD outlives it.
+  const flags = ['--take-ownership', '--force-conflicts'];
+  await Promise.all([installOperator(city, images, flags), openModelStore(city, images)]);
   return { city, images };
 }

@@ -19,8 +19,16 @@ export async function installationImages(): Promise<Images> {
   return { ...(await projectImages()), modelStore: await modelStoreImage() };
 }
 
-/** Installs the operator, or brings one that is there to these images, and waits until its pods are ready. */
-export async function installOperator(city: City, images: ProjectImages): Promise<void> {
+/**
+ * Installs the operator, or brings one that is there to these images, and waits until its pods are ready.
+ *
+ * @param flags more of them for helm
+ */
+export async function installOperator(
+  city: City,
+  images: ProjectImages,
+  flags: readonly string[] = [],
+): Promise<void> {
   const settings = {
     'images.operator': images.operator,
     'images.modelServer': images.modelServer,
@@ -29,7 +37,7 @@ export async function installOperator(city: City, images: ProjectImages): Promis
   };
   await city.helm([
     ...['upgrade', '--install', 'aicity-operator', join(repository, 'charts', 'aicity-operator')],
-    ...['--namespace', OPERATOR_NAMESPACE, '--create-namespace', '--wait', '--timeout', '5m'],
+    ...['--namespace', OPERATOR_NAMESPACE, '--create-namespace', '--wait', '--timeout', '5m', ...flags],
     ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
   ]);
 }
