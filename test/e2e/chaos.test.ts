@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { OPERATOR_NAMESPACE, operatorState } from '../region/installation.ts';
+import { OPERATOR_NAMESPACE, OPERATOR_SELECTOR, operatorState } from '../region/installation.ts';
+import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { trafficWhile } from './clients.ts';
 import { installation } from './installation.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
@@ -10,6 +11,9 @@ interface Child {
   readonly spec?: Record<string, unknown>;
   readonly data?: unknown;
 }
+
+/** Faults of one program need the city image that is built here. */
+const testWithLocalImage = citiesAreBuiltHere() ? test : test.skip;
 
 const LIGHT = { clients: 2, pauseMilliseconds: 100 };
 const SMALL = { gpu: { count: 0 }, resources: { requests: { cpu: '50m', memory: '400Mi' } } };
@@ -31,9 +35,19 @@ describe('a service with two replicas outlives', () => {
     await spare.untilReady(1);
   });
   afterAll(async () => {
-    await traffic?.close();
+    if (!traffic) return;
+    await scaleOperator(2);
+    await traffic.close();
   });
 
+  const scaleOperator = async (replicas: number) => {
+    const deployment = ['deployment/aicity-operator', `--replicas=${replicas}`];
+    await traffic.city.kubectl(['-n', OPERATOR_NAMESPACE, 'scale', ...deployment]);
+  };
+  const operatorPods = async () => {
+    const pods = ['get', 'pods', '-l', OPERATOR_SELECTOR, '-o', 'name'];
+    return (await traffic.city.kubectl(['-n', OPERATOR_NAMESPACE, ...pods])).split('\n').filter(Boolean);
+  };
   const read = async (object: string) =>
     JSON.parse(await traffic.kubectl(['get', object, '-o', 'json'])) as Child;
   /** Which pods there are, and how often their containers have been started again. */
@@ -42,6 +56,12 @@ describe('a service with two replicas outlives', () => {
   const answers = async (model: ServedModel) => {
     const count = await trafficWhile(model, async ({ untilAnswered }) => await untilAnswered(4), LIGHT);
     expect(count.failures).toEqual([]);
+  };
+  /** Waits for what only an operator and replicas at work can bring about: another version, served by the same pods. */
+  const untilServed = async (version: 1 | 2, timeoutSeconds = 120) => {
+    await traffic.edit({ model: { version } });
+    const status = await traffic.untilReady(2, timeoutSeconds);
+    expect(status.model?.version).toBe(String(version));
   };
   /** The same pods as before are there, nothing beside them, and they answer. */
   const keeps = async (model: ServedModel, before: { uid: string; restarts: number }[]) => {
@@ -145,6 +165,59 @@ describe('a service with two replicas outlives', () => {
     });
     expect((await read(object)).metadata.uid).toBe(before.metadata.uid);
     await keeps(model, pods);
+  });
+
+  testWithLocalImage.each(['kube-apiserver', 'etcd'])(
+    'the death of %s, and its pods do not notice',
+    async (program) => {
+      await traffic.untilReady(2);
+      const before = await livesOf(traffic);
+      const { city } = traffic;
+      const count = await trafficWhile(
+        traffic,
+        async ({ untilAnswered }) => {
+          await city.faults.signal(program, 'SIGKILL');
+          await expect(city.kubectl(['get', '--raw', '/readyz', '--request-timeout=1s'])).rejects.toThrow();
+          await untilAnswered(10);
+          await city.untilUp(120);
+          await untilServed(program === 'etcd' ? 1 : 2);
+        },
+        LIGHT,
+      );
+      expect(count.failures).toEqual([]);
+      await keeps(traffic, before);
+    },
+  );
+
+  test('the absence of every operator: it serves on, and is taken up when one returns', async () => {
+    const before = await livesOf(traffic);
+    const count = await trafficWhile(
+      traffic,
+      async ({ untilAnswered }) => {
+        await scaleOperator(0);
+        await traffic.city.until('no operator is left', 60, async () => (await operatorPods()).length === 0);
+        await traffic.kubectl(['delete', 'networkpolicy/traffic']);
+        await untilAnswered(50);
+        await scaleOperator(2);
+        await untilServed(2);
+        expect((await read('networkpolicy/traffic')).metadata.ownerReferences).toHaveLength(1);
+      },
+      LIGHT,
+    );
+    expect(count.failures).toEqual([]);
+    await keeps(traffic, before);
+  });
+
+  test('a power cut of the whole city', async () => {
+    const { spec } = await traffic.get();
+    await traffic.city.faults.kill();
+    await traffic.city.faults.restart();
+    expect((await traffic.get()).spec).toEqual(spec);
+    await untilServed(1, 180);
+    await traffic.city.until('only two pods are left', 60, async () => (await traffic.pods()).length === 2);
+    expect((await traffic.pods()).every(({ ready }) => ready)).toBe(true);
+    // The city may be reached at another port.
+    await answers(await ServedModel.inNamespace(traffic.city, traffic.namespace, traffic.name));
   });
 });
 
