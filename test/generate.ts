@@ -16,6 +16,7 @@ import { definitionYaml } from '../crds/definition-yaml.ts';
 import { modelServerReference } from '../model-server/reference.ts';
 import { rbacTemplate } from '../operator/rbac-templates.ts';
 import { metricReference } from '../operator/telemetry/metric-list.ts';
+import { performanceReference } from './bench/performance-doc.ts';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -33,6 +34,7 @@ export function generatedFiles(): Map<string, string> {
     ['docs/api.md', apiReference()],
     ['docs/conditions.md', conditionReference()],
     ['docs/metrics.md', metricReference()],
+    ['docs/performance.md', performanceReference()],
     ['docs/model-server.md', modelServerReference()],
   ]);
 }

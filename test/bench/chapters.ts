@@ -11,7 +11,7 @@ export interface Chapter {
 export const chapters: readonly Chapter[] = [
   {
     name: 'operator',
-    title: 'The operator with 500 services',
+    title: 'The operator with hundreds of services',
     about: [
       'A real API server, etcd, scheduler and controllers in one container, with fake GPU nodes on which kwok plays the',
       'pods. The operator runs as a process of its own, bundled as in its image, with the account that the chart makes. Every',
@@ -23,7 +23,8 @@ export const chapters: readonly Chapter[] = [
       'ModelServices, then the very same objects, then one status each, as server-side applies with as many connections',
       'as the operator has (32). It runs before and after the operator, and the faster of the two rounds counts. For',
       'edits, the limit is a loop that watches ModelServices and answers every change with one prepared apply. Both are',
-      'timed in the same way, by watches of a third party. API server, nodes, operator and clock share the cores.',
+      'timed in the same way, by watches of a third party. API server, nodes, operator and clock share the cores. With',
+      '`-- --services=200 --edits=20` it takes six minutes on two cores instead of fifteen; the rows say which it was.',
     ],
   },
   {
