@@ -26,7 +26,7 @@ export interface Placed {
  * services that have to give room
  */
 export function place(request: PlacementRequest, candidates: readonly Candidate[], ledger: Ledger): Placed {
-  const assigned = pinnedOf(request);
+  const assigned = pinnedOf(request, candidates);
   const wanted = Math.max(0, request.replicas - total(assigned));
   const settled =
     inOneGroup(request, candidates, ledger, wanted) ?? inOrder(request, candidates, ledger, wanted);
@@ -48,11 +48,16 @@ export function enteredReplicas({
 
 type Counts = Map<string, number>;
 
-function pinnedOf({ shares }: PlacementRequest): Counts {
+/** What silent cities hold and may keep: where residency forbids it, nothing is meant to be, heard or not. */
+function pinnedOf({ shares }: PlacementRequest, candidates: readonly Candidate[]): Counts {
   const pinned: Counts = new Map();
-  for (const [city, { assigned, held, isPinned }] of shares) {
+  for (const [name, { assigned, held, isPinned }] of shares) {
     const count = Math.min(assigned, held);
-    if (isPinned && count > 0) pinned.set(city, count);
+    if (!isPinned || count === 0) continue;
+    const isForbidden = candidates.some(
+      ({ city, verdict }) => city.name === name && verdict.kind === 'Forbidden',
+    );
+    if (!isForbidden) pinned.set(name, count);
   }
   return pinned;
 }
