@@ -44,7 +44,7 @@ describe('a model that changes', () => {
     const count = await trafficWhile(traffic, async ({ untilAnswered }) => {
       await traffic.edit({ model: { version: 99 } });
       const status = await traffic.until('both replicas say what is wrong', 60, (seen) => {
-        return /^2 of 2 /.test(conditionOf(seen, 'ModelAvailable')?.message ?? '');
+        return /^2 of 2 replicas cannot /.test(conditionOf(seen, 'ModelAvailable')?.message ?? '');
       });
       expect(conditionOf(status, 'ModelAvailable')).toMatchObject({
         status: 'False',

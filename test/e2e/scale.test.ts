@@ -21,7 +21,8 @@ describe('the number of replicas', () => {
 
   const exists = async (object: string) =>
     (await traffic.kubectl(['get', object, '--ignore-not-found', '-o', 'name'])) !== '';
-  const uids = async () => (await traffic.pods()).map(({ uid }) => uid).sort();
+  /** Without those that an earlier change has sent on their way out. */
+  const uids = async () => (await traffic.pods()).flatMap(({ uid, ending }) => (ending ? [] : [uid])).sort();
   const scaled = async (reason: string, message: RegExp) => {
     const status = await traffic.until(`Scaled says ${reason}`, 60, (seen) => {
       return conditionOf(seen, 'Scaled')?.reason === reason;
