@@ -65,24 +65,36 @@ function giveUp(drafts: readonly Draft[], goal: HandoverGoal): void {
     })
     .sort(byUrgency);
   let spare = drafts.reduce((sum, { share }) => sum + secured(share, share.grant.floor), 0) - goal.replicas;
+  const others = situationOf(drafts, goal);
   for (const draft of givers) {
     const { share } = draft;
     const before = secured(share, draft.floor);
-    draft.floor = Math.min(draft.floor, lowestFloor(share, before, spare));
+    const lowest = lowestFloor(share, before, spare);
+    const headroom = lowestCeiling(share, lowest, goal, others);
+    // No autoscaler has a floor of 0: the last guaranteed replica stays as long as others run beside it.
+    const least = share.leaves === 'Gently' && headroom > 1 ? 1 : 0;
+    draft.floor = Math.min(draft.floor, Math.max(least, lowest));
+    draft.ceiling = draft.floor === 0 ? 0 : Math.max(draft.floor, headroom);
     spare -= before - secured(share, draft.floor);
   }
-  const isBlocked = areBlocked(drafts, goal);
-  for (const draft of givers) giveUpHeadroom(draft, goal, isBlocked);
 }
 
-/** Whether the others have come as far as they can while the givers hold so much. */
-function areBlocked(drafts: readonly Draft[], goal: HandoverGoal): boolean {
+/**
+ * How it stands with the cities that stay. `None`: there are none. `Busy`: something is starting, or can. `Satisfied`:
+ * they have all that they are to have. `Blocked`: they could go on if others gave up.
+ */
+type Others = 'None' | 'Busy' | 'Satisfied' | 'Blocked';
+
+function situationOf(drafts: readonly Draft[], goal: HandoverGoal): Others {
   const stayers = drafts.filter(({ share }) => share.change === 'Any' && share.assigned > 0);
-  const areIdle = stayers.every(({ share, floor }) => share.ready >= Math.max(floor, share.running));
-  const takeMore = stayers.some(
-    ({ share, floor, ceiling }) => share.assigned > floor || share.ceiling > ceiling,
-  );
-  return areIdle && !(takeMore && headroom(drafts, goal) > 0);
+  if (stayers.length === 0) return 'None';
+  if (stayers.some(({ share, floor }) => share.ready < Math.max(floor, share.running))) return 'Busy';
+  const lackReplicas = stayers.some(({ share, floor }) => share.assigned > floor);
+  const lackHeadroom = stayers.some(({ share, ceiling }) => share.ceiling > ceiling);
+  if (!lackReplicas && !lackHeadroom) return 'Satisfied';
+  const isFree = headroom(drafts, goal) > 0;
+  const canGoOn = isFree && (lackHeadroom || stillToStart(drafts, goal) > 0);
+  return canGoOn ? 'Busy' : 'Blocked';
 }
 
 /** Ready replicas that the city would keep with that floor, whatever its autoscaler does. A silent city secures none. */
@@ -97,26 +109,22 @@ function lowestFloor({ assigned, leaves, grant }: HandoverShare, ready: number, 
 }
 
 /**
- * Headroom goes where the target says at once. Where a city is to lose replicas, those that run beyond the guaranteed
- * ones go with them: a few at a time, and only when the others cannot go on without. The last guaranteed replica stays
- * as long as others run beside it: no autoscaler has a floor of 0.
+ * Headroom goes where the target says at once. Where a city is to lose replicas, what its autoscaler uses is given up a
+ * few at a time, and only when the others cannot go on without it or nothing else is left to give up. With nowhere to go
+ * all stays as it is.
  */
-function giveUpHeadroom(draft: Draft, goal: HandoverGoal, isBlocked: boolean): void {
-  const { assigned, leaves, ceiling, grant, running } = draft.share;
-  if (!goal.isAutoscaled || (draft.floor === 0 && leaves === 'AtOnce')) {
-    draft.ceiling = draft.floor;
-    return;
-  }
-  const isLeaving = assigned < grant.floor && leaves === 'Gently';
-  const inUse = isBlocked ? running - surgeOf(goal.replicas) : running;
-  const lowest = Math.min(grant.ceiling, isLeaving ? Math.max(ceiling, inUse) : ceiling);
-  if (draft.floor === 0 && lowest > 1) draft.floor = 1;
-  draft.ceiling = draft.floor === 0 ? 0 : Math.max(draft.floor, lowest);
+function lowestCeiling(share: HandoverShare, floor: number, goal: HandoverGoal, others: Others): number {
+  const { assigned, leaves, ceiling, grant, running } = share;
+  if (!goal.isAutoscaled) return 0;
+  if (assigned >= grant.floor || leaves === 'AtOnce') return Math.min(grant.ceiling, ceiling);
+  if (others === 'None') return grant.ceiling;
+  const isNext = others === 'Blocked' || (others === 'Satisfied' && floor <= assigned);
+  const inUse = isNext ? running - surgeOf(goal.replicas) : running;
+  return Math.min(grant.ceiling, Math.max(ceiling, inUse));
 }
 
 function takeOver(drafts: readonly Draft[], goal: HandoverGoal): void {
-  const overlap = goal.mayOverlap ? surgeOf(goal.replicas) : 0;
-  let mayStart = goal.replicas + overlap - drafts.reduce((sum, { floor }) => sum + floor, 0);
+  let mayStart = stillToStart(drafts, goal);
   for (const draft of takersOf(drafts)) {
     const { share } = draft;
     const within = Math.max(0, draft.ceiling - draft.floor) + Math.max(0, headroom(drafts, goal));
@@ -143,6 +151,12 @@ function takersOf(drafts: readonly Draft[]): Draft[] {
 
 function lack({ share, floor }: Draft): number {
   return share.assigned - floor;
+}
+
+/** Replicas that may start now, beside those that they replace. */
+function stillToStart(drafts: readonly Draft[], { replicas, mayOverlap }: HandoverGoal): number {
+  const most = replicas + (mayOverlap ? surgeOf(replicas) : 0);
+  return most - drafts.reduce((sum, { floor }) => sum + floor, 0);
 }
 
 /** Replicas that may still be granted within the limit. */

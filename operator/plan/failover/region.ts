@@ -11,7 +11,7 @@ import { grantShares } from './granting.ts';
 import type { Entry, Look, RegionInput } from './look.ts';
 import { placeShares } from './placing.ts';
 import { mayRun, type ServiceRecord } from './records.ts';
-import { isListening, sightsOf } from './sights.ts';
+import { type CitySight, isListening, sightsOf } from './sights.ts';
 import { byPriority, standShares } from './standings.ts';
 import type { Steadiness } from './steadiness.ts';
 
@@ -22,6 +22,8 @@ export interface RegionOutcome {
   readonly steadiness: ReadonlyMap<string, Steadiness>;
   /** Services on the move. */
   readonly moving: ReadonlySet<string>;
+  /** What was made of each city, for the sentences of the status. */
+  readonly sights: ReadonlyMap<string, CitySight>;
 }
 
 export function lookAtRegion(input: RegionInput): RegionOutcome {
@@ -34,21 +36,29 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
   const entries = entriesOf(services, look);
   const restless = [...entries.values()].filter((entry) => isRestless(entry, look));
   const moving = standShares(restless, look);
-  placeShares(entries, restless, look);
-  const targets = capShares(entries, look, (entry) => isRestless(entry, look));
-  const actual = actualUse(entries, look);
-  for (const entry of [...entries.values()]
-    .filter((one) => isRestless(one, look) || targets.has(one.record.key))
-    .sort(byPriority)) {
-    const { key, isProvisional } = entry.record;
-    if (!isProvisional) grantShares(entry, look, actual, targets.get(key), moving);
+  if (restless.length > 0) {
+    placeShares(entries, restless, look);
+    grantAll(entries, look, moving);
   }
   const records = [...entries.values()].filter(({ service, record }) => record !== service.record);
   return {
     records: new Map(records.map(({ record }) => [record.key, record])),
     steadiness: new Map([...look.sights].map(([city, { steadiness }]) => [city, steadiness])),
     moving,
+    sights: look.sights,
   };
+}
+
+/** The highest priority takes what room there is first. */
+function grantAll(entries: ReadonlyMap<string, Entry>, look: Look, moving: Set<string>): void {
+  const targets = capShares(entries, look, (entry) => isRestless(entry, look));
+  const actual = actualUse(entries, look);
+  const concerned = [...entries.values()].filter((entry) => {
+    return !entry.record.isProvisional && (isRestless(entry, look) || targets.has(entry.record.key));
+  });
+  for (const entry of concerned.sort(byPriority)) {
+    grantShares(entry, look, actual, targets.get(entry.record.key), moving);
+  }
 }
 
 /** Whether there is anything to do or to wait for. */

@@ -99,7 +99,6 @@ function sightOf(
   { nowMs, settings }: Look,
   isReplaced: boolean,
 ): Omit<Sight, 'mayMove'> {
-  const isObeying = isObeyed(share, city.claims.get(intent.key));
   return {
     nowMs,
     silentMs,
@@ -110,7 +109,7 @@ function sightOf(
     vantage: isLate ? vantage() : UNASKED,
     assigned: Math.min(share.assigned, share.grant.floor),
     isReplaced,
-    isFenced: isObeying && share.grant.floor <= share.assigned,
+    isFenced: isObeyed(share, city.claims.get(intent.key)),
   };
 }
 

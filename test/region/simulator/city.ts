@@ -92,6 +92,17 @@ export class SimulatedCity {
     for (const key of this.held.keys()) this.#settle(key);
   }
 
+  /** The agent is replaced: it finds what was agreed and begins a new session. */
+  restartAgent(): void {
+    this.#beginSession();
+  }
+
+  /** The city is installed anew: nothing of what was agreed is left. */
+  reinstall(): void {
+    this.held.clear();
+    this.#beginSession();
+  }
+
   pause(): void {
     this.isPaused = true;
   }

@@ -31,7 +31,7 @@ export interface Fault {
 
 type Draw = (stage: Stage) => Fault | undefined;
 
-/** Faults of links and machines; all of them end. */
+/** Faults of links and machines. */
 const DISTURBANCES: readonly Draw[] = [
   ({ random, cities }) => {
     const city = random.pick([...cities.values()]);
@@ -85,6 +85,14 @@ const DISTURBANCES: readonly Draw[] = [
       begin: () => network.setWeather(name, weather),
       end: () => network.setWeather(name, undefined),
     };
+  },
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
+    return { kind: 'agent restarted', on: city.name, begin: () => city.restartAgent() };
+  },
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
+    return { kind: 'city reinstalled', on: city.name, begin: () => city.reinstall() };
   },
   ({ hub, random }) => {
     const how = random.pick(['Plain', 'Plain', 'HalfWritten', 'Amnesia'] as const);

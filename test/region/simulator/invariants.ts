@@ -18,6 +18,8 @@ export interface LookCheck {
   readonly cities: ReadonlyMap<string, SimulatedCity>;
   /** When something last kept the city and the hub from hearing each other; undefined when nothing ever did. */
   readonly disturbedAtMs: (city: string) => number | undefined;
+  /** The hub has lost its memory once. */
+  readonly hasForgotten: boolean;
 }
 
 export function checkLook(check: LookCheck): void {
@@ -40,12 +42,14 @@ type Invariant = (check: ServiceCheck) => void;
 const isWrittenOff = ({ standing: { phase } }: ShareRecord): boolean =>
   phase === 'Moving' || phase === 'Moved';
 
-/** What the hub believes a city may hold is at least what it does hold. */
-const nothingUnknown: Invariant = ({ after, cities, intent }) => {
-  for (const [name, share] of after.shares) {
-    const { ceiling = 0 } = cities.get(name)?.held.get(intent.key)?.grant ?? {};
-    if (ceiling > share.mayHold && share.grant.epoch > 0) {
-      broken(intent.key, `${name} holds ${ceiling}, the hub thinks at most ${share.mayHold}`);
+/** What the hub believes a city may hold is at least what it does hold, as long as the hub has its memory. */
+const nothingUnknown: Invariant = ({ after, cities, intent, hasForgotten }) => {
+  for (const [name, city] of cities) {
+    const share = after.shares.get(name);
+    const { ceiling = 0 } = city.held.get(intent.key)?.grant ?? {};
+    if (hasForgotten && (!share || share.grant.epoch === 0)) continue;
+    if (ceiling > (share?.mayHold ?? 0)) {
+      broken(intent.key, `${name} holds ${ceiling}, the hub thinks at most ${share?.mayHold ?? 0}`);
     }
   }
 };
@@ -69,17 +73,19 @@ const maximumKept: Invariant = ({ before, after, cities, intent }) => {
   }
 };
 
-const residencyKept: Invariant = ({ before, after, intent, seen }) => {
+const residencyKept: Invariant = ({ after, cities, intent, seen }) => {
   const { residency } = intent.placement;
   if (!residency) return;
   for (const [name, { grant, assigned, standing }] of after.shares) {
     const city = seen.cities.find((one) => one.name === name);
     if (!city || matches(residency, labelsOf(city))) continue;
-    const old = before?.shares.get(name)?.grant;
-    if (grant.ceiling > (old?.ceiling ?? 0) && before)
+    const { epoch = 0, ceiling = 0 } = cities.get(name)?.held.get(intent.key)?.grant ?? {};
+    if (grant.epoch > epoch && grant.ceiling > ceiling) {
       broken(intent.key, `${name} is forbidden and was granted more`);
-    if (assigned > 0)
+    }
+    if (assigned > 0 && !after.isProvisional) {
       broken(intent.key, `${name} is forbidden and ${assigned} are meant for it (${standing.phase})`);
+    }
   }
 };
 

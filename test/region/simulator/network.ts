@@ -43,16 +43,20 @@ export class Network {
     else this.#weather.delete(place);
   }
 
-  /** Delivers later, or never: a message is lost when its link is cut at either end of its way. */
+  /** Delivers later, twice, or never: a message is lost when its link is cut at either end of its way. */
   send(from: string, to: string, deliver: () => void): void {
     this.sent++;
     const { lossShare, slowestMs } = this.#weather.get(from) ?? this.#weather.get(to) ?? FAIR;
     if (!this.isOpen(from, to) || (!this.isCalm && this.#random.chance(lossShare))) return;
-    this.#agenda.after(5 + this.#random.fraction() * slowestMs, () => {
-      if (this.isOpen(from, to)) deliver();
-    });
+    for (let copies = this.#random.chance(REPEATED_SHARE) ? 2 : 1; copies > 0; copies--) {
+      this.#agenda.after(5 + this.#random.fraction() * slowestMs, () => {
+        if (this.isOpen(from, to)) deliver();
+      });
+    }
   }
 }
+
+const REPEATED_SHARE = 0.01;
 
 function linkOf(a: string, b: string): string {
   return a < b ? `${a} ${b}` : `${b} ${a}`;

@@ -1,6 +1,6 @@
 /** One schedule from beginning to end: a region comes up, things go wrong, it becomes calm, all must be well. */
 import type { Grant } from '../../../operator/plan/failover/claim.ts';
-import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
+import type { ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { rhythmFor, settingsFor } from '../../../operator/plan/failover/rhythm.ts';
 import { Agenda } from './agenda.ts';
@@ -8,7 +8,7 @@ import { SimulatedCity } from './city.ts';
 import { checkConverged } from './convergence.ts';
 import { anyIntent, drawFault, type Fault, type FaultClass, GPU, REGIONS, type Stage } from './faults.ts';
 import { type HubView, SimulatedHub } from './hub.ts';
-import { checkLook, InvariantBroken } from './invariants.ts';
+import { broken, checkLook, InvariantBroken } from './invariants.ts';
 import { HUB, Network } from './network.ts';
 import { Random } from './random.ts';
 
@@ -29,6 +29,8 @@ export interface SimulationResult {
   readonly failure?: string;
 }
 
+/** At the end nothing has been decided for so long. */
+const QUIET_MS = 120_000;
 const SHORTEST_GRACE_MS = 30_000;
 const UP_BY_MS = 60_000;
 const CALM_FROM_MS = 500_000;
@@ -42,6 +44,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
     return simulation.result();
   } catch (error) {
     if (!(error instanceof InvariantBroken)) throw error;
+    simulation.tellAll();
     return { ...simulation.result(), failure: error.message };
   }
 }
@@ -65,6 +68,12 @@ class Simulation {
   readonly #disturbed = new Map<string, number>();
   readonly #under = new Map<string, Fault>();
   readonly #faults: string[] = [];
+  /** By place: how often it may have been silent for a whole grace. */
+  readonly #losses = new Map<string, number>();
+  readonly #writtenOff = new Map<string, number>();
+  /** Services that have had all guaranteed replicas ready. */
+  readonly #complete = new Set<string>();
+  #changedAtMs = 0;
   #looks = 0;
   #failovers = 0;
 
@@ -99,6 +108,20 @@ class Simulation {
     this.#network.isCalm = true;
     this.#agenda.runUntil(END_MS);
     checkConverged(this.#hub, this.#cities);
+    this.#checkQuiet();
+    this.#checkFailovers();
+  }
+
+  /** What every city has of every service, for the trace of a failure. */
+  tellAll(): void {
+    for (const [key, record] of this.#hub.records) {
+      const { replicas, maximum } = this.#hub.intents.get(key)!;
+      this.#trace(`${key} wants ${replicas}, at most ${maximum}, waits for ${record.waiting}`);
+      for (const [city, share] of record.shares) {
+        const { running, ready } = this.#cities.get(city)!.podsOf(key);
+        this.#trace(`  ${city}: ${summary(share)}; runs ${running}, ${ready} ready`);
+      }
+    }
   }
 
   #build(): void {
@@ -178,6 +201,10 @@ class Simulation {
     this.#faults.push(kind);
     this.#trace(`${kind}: ${on}${end ? ` for ${Math.round(lastsMs / 1000)} s` : ''}`);
     begin();
+    if (fault.disturbs) {
+      const times = Math.ceil((lastsMs + this.#rhythm.heartbeatMs * 2) / SHORTEST_GRACE_MS);
+      for (const place of on.split(' ')) this.#losses.set(place, (this.#losses.get(place) ?? 0) + times);
+    }
     if (!end) return;
     this.#under.set(on, fault);
     this.#agenda.after(lastsMs, () => {
@@ -209,7 +236,42 @@ class Simulation {
       settings: this.#settings,
       cities: this.#cities,
       disturbedAtMs: (city) => this.#disturbedAt(city),
+      hasForgotten: this.#faults.some((kind) => kind.includes('Amnesia')),
     });
+    if (this.#options.of === 'Maintenance' && seen.nowMs >= UP_BY_MS) this.#checkNothingLost();
+    if ([...outcome.records].some(([key, record]) => isNews(seen, key, record)))
+      this.#changedAtMs = seen.nowMs;
+  }
+
+  /**
+   * Maintenance costs no guaranteed replica, seen from the cities and not from the hub: once all were ready, all stay
+   * ready, as long as there is a place for all.
+   */
+  #checkNothingLost(): void {
+    for (const [key, { replicas }] of this.#hub.intents) {
+      const ready = [...this.#cities.values()].reduce((sum, city) => sum + city.podsOf(key).ready, 0);
+      const isPlaced = this.#hub.records.get(key)?.waiting === 0;
+      if (!isPlaced) this.#complete.delete(key);
+      else if (ready >= replicas) this.#complete.add(key);
+      else if (this.#complete.has(key)) {
+        broken(key, `only ${ready} of ${replicas} replicas are ready during maintenance`);
+      }
+    }
+  }
+
+  /** What has come to rest stays at rest. */
+  #checkQuiet(): void {
+    const quietMs = this.#agenda.nowMs - this.#changedAtMs;
+    if (quietMs < QUIET_MS) throw new InvariantBroken(`something was decided ${quietMs} ms before the end`);
+  }
+
+  /** No city is written off more often than it was kept from being heard for as long as the grace. */
+  #checkFailovers(): void {
+    for (const [where, count] of this.#writtenOff) {
+      const most = this.#losses.get(where.split(' ')[1]!) ?? 0;
+      const all = most + (this.#losses.get(HUB) ?? 0);
+      if (count > all) throw new InvariantBroken(`${where} was written off ${count} times for ${all} losses`);
+    }
   }
 
   #disturbedAt(city: string): number | undefined {
@@ -231,6 +293,16 @@ class Simulation {
   #trace(text: string): void {
     this.#options.trace?.(`${(this.#agenda.nowMs / 1000).toFixed(1).padStart(7)} s  ${text}`);
   }
+}
+
+/** Whether a look changed more than how a city stands: a heartbeat may always be late. */
+function isNews(seen: HubView, key: string, { shares, waiting }: ServiceRecord): boolean {
+  const before = seen.services.find(({ intent }) => intent.key === key)?.record;
+  if (before?.waiting !== waiting || before.shares.size !== shares.size) return true;
+  return [...shares].some(([city, { assigned, grant }]) => {
+    const old = before.shares.get(city);
+    return old?.assigned !== assigned || old.grant.epoch !== grant.epoch;
+  });
 }
 
 function summary(
