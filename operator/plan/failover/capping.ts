@@ -10,23 +10,30 @@ import type { Entry, Look } from './look.ts';
 import { mayRun, NOTHING_REPORTED, type ShareRecord } from './records.ts';
 import { isCounted } from './standing.ts';
 
-/** @returns the ceiling of each city, for every autoscaled service that is restless or has to give room */
+export interface Cap {
+  /** Where the ceiling is to be. */
+  readonly target: number;
+  /** Beyond this it is in the way of what others are guaranteed. */
+  readonly most: number;
+}
+
+/** @returns for every autoscaled service that is restless or has to give room, the caps of its cities */
 export function capShares(
   entries: ReadonlyMap<string, Entry>,
   look: Look,
   isRestless: (entry: Entry) => boolean,
-): Map<string, Map<string, number>> {
+): Map<string, Map<string, Cap>> {
   const used = new Ledger(look.cities);
   for (const entry of entries.values()) {
-    for (const share of entry.record.shares.values())
+    for (const share of entry.record.shares.values()) {
       used.set(share.city, entry.service.intent, useOf(share, entry, look));
+    }
   }
   const autoscaled = [...entries.values()]
-    .filter(({ service }) => service.intent.isAutoscaled)
+    .filter(({ service, record }) => service.intent.isAutoscaled && !record.isProvisional)
     .sort(lowestFirst);
-  const result = new Map<string, Map<string, number>>();
+  const result = new Map<string, Map<string, Cap>>();
   for (const entry of autoscaled) {
-    if (entry.record.isProvisional) continue;
     if (isRestless(entry) || isInTheWay(entry, used)) result.set(entry.record.key, capped(entry, look, used));
   }
   return result;
@@ -45,33 +52,32 @@ function isInTheWay({ service, record }: Entry, used: Ledger): boolean {
   return false;
 }
 
-function capped({ service: { intent }, record }: Entry, look: Look, used: Ledger): Map<string, number> {
+function capped({ service: { intent }, record }: Entry, look: Look, used: Ledger): Map<string, Cap> {
   const tie = tieBreak(intent.key);
   const shares = [...record.shares.values()].filter(({ standing }) => isCounted(standing));
-  const targets = ceilings(
-    intent.maximum,
-    shares.map((share) => {
-      const { city, isSilent } = look.sights.get(share.city)!;
-      const { needed } = city.claims.get(intent.key) ?? NOTHING_REPORTED;
-      const beyond = used.replicas(share.city, intent.key) - guaranteed(share);
-      return {
-        city: share.city,
-        guaranteed: guaranteed(share),
-        takesMore: share.assigned > 0,
-        ceiling: share.grant.ceiling,
-        isPinned: isSilent,
-        needed,
-        room: Math.max(0, used.room(share.city, intent.demand) + Math.max(0, beyond)),
-        tie: tie(share.city),
-      };
+  const rooms = shares.map((share) => {
+    const { city, isSilent } = look.sights.get(share.city)!;
+    const beyond = Math.max(0, used.replicas(share.city, intent.key) - guaranteed(share));
+    return {
+      city: share.city,
+      guaranteed: guaranteed(share),
+      takesMore: share.assigned > 0,
+      ceiling: share.grant.ceiling,
+      isPinned: isSilent,
+      needed: (city.claims.get(intent.key) ?? NOTHING_REPORTED).needed,
+      room: Math.max(0, used.room(share.city, intent.demand) + beyond),
+      tie: tie(share.city),
+    };
+  });
+  const targets = ceilings(intent.maximum, rooms);
+  return new Map(
+    rooms.map(({ city, room, ...share }) => {
+      const most = share.guaranteed + room;
+      // What is given up here need not be given up by others.
+      if (most < used.replicas(city, intent.key)) used.set(city, intent, most);
+      return [city, { target: targets.get(city) ?? share.guaranteed, most }];
     }),
   );
-  // What is given up here need not be given up by others.
-  for (const share of shares) {
-    const target = Math.max(guaranteed(share), targets.get(share.city) ?? 0);
-    if (target < used.replicas(share.city, intent.key)) used.set(share.city, intent, target);
-  }
-  return targets;
 }
 
 /** On the way from one city to another a replica is guaranteed twice. */

@@ -2,6 +2,7 @@
 import { labelsOf } from '../placement/city.ts';
 import { matches } from '../placement/label-selector.ts';
 import type { Ledger } from '../placement/ledger.ts';
+import type { Cap } from './capping.ts';
 import { type Bounds, granted } from './claim.ts';
 import { type HandoverShare, handOver } from './handover.ts';
 import type { Entry, Look } from './look.ts';
@@ -20,12 +21,12 @@ export function grantShares(
   entry: Entry,
   look: Look,
   actual: Ledger,
-  targets: ReadonlyMap<string, number> | undefined,
+  caps: ReadonlyMap<string, Cap> | undefined,
   moving: Set<string>,
 ): void {
   const { intent } = entry.service;
   const { key, replicas, maximum, isAutoscaled } = intent;
-  const shares = handoverShares(entry, look, actual, targets);
+  const shares = handoverShares(entry, look, actual, caps);
   const mayOverlap = moving.has(key) || moving.size < look.settings.maxMoves;
   const changes = handOver(shares, { replicas, maximum, isAutoscaled, mayOverlap });
   entry.record = withGrants(entry.record, changes, look);
@@ -41,7 +42,7 @@ function handoverShares(
   { service: { intent }, record }: Entry,
   look: Look,
   actual: Ledger,
-  targets: ReadonlyMap<string, number> | undefined,
+  caps: ReadonlyMap<string, Cap> | undefined,
 ): HandoverShare[] {
   return countedShares(record).map((share) => {
     const sight = look.sights.get(share.city)!;
@@ -49,7 +50,8 @@ function handoverShares(
     return {
       city: share.city,
       assigned: share.assigned,
-      ceiling: targets?.get(share.city) ?? share.assigned,
+      ceiling: caps?.get(share.city)?.target ?? share.assigned,
+      most: caps?.get(share.city)?.most ?? share.assigned,
       grant: share.grant,
       mayHold: share.mayHold,
       running,

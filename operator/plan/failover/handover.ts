@@ -13,6 +13,8 @@ export interface HandoverShare {
   readonly assigned: number;
   /** Replicas that its autoscaler may reach in the end. */
   readonly ceiling: number;
+  /** The most that its autoscaler may use without being in the way of what others are guaranteed. */
+  readonly most: number;
   /** What is granted now. */
   readonly grant: Bounds;
   /** The most that the city may hold of all that was granted. */
@@ -90,7 +92,8 @@ function situationOf(drafts: readonly Draft[], goal: HandoverGoal): Others {
   if (stayers.length === 0) return 'None';
   if (stayers.some(({ share, floor }) => share.ready < Math.max(floor, share.running))) return 'Busy';
   const lackReplicas = stayers.some(({ share, floor }) => share.assigned > floor);
-  const lackHeadroom = stayers.some(({ share, ceiling }) => share.ceiling > ceiling);
+  // Headroom is given only beside a guaranteed replica.
+  const lackHeadroom = stayers.some(({ share, floor, ceiling }) => floor > 0 && share.ceiling > ceiling);
   if (!lackReplicas && !lackHeadroom) return 'Satisfied';
   const isFree = headroom(drafts, goal) > 0;
   const canGoOn = isFree && (lackHeadroom || stillToStart(drafts, goal) > 0);
@@ -114,13 +117,13 @@ function lowestFloor({ assigned, leaves, grant }: HandoverShare, ready: number, 
  * all stays as it is.
  */
 function lowestCeiling(share: HandoverShare, floor: number, goal: HandoverGoal, others: Others): number {
-  const { assigned, leaves, ceiling, grant, running } = share;
+  const { assigned, leaves, ceiling, most, grant, running } = share;
   if (!goal.isAutoscaled) return 0;
   if (assigned >= grant.floor || leaves === 'AtOnce') return Math.min(grant.ceiling, ceiling);
-  if (others === 'None') return grant.ceiling;
+  if (others === 'None') return Math.min(grant.ceiling, most);
   const isNext = others === 'Blocked' || (others === 'Satisfied' && floor <= assigned);
   const inUse = isNext ? running - surgeOf(goal.replicas) : running;
-  return Math.min(grant.ceiling, Math.max(ceiling, inUse));
+  return Math.min(grant.ceiling, most, Math.max(ceiling, inUse));
 }
 
 function takeOver(drafts: readonly Draft[], goal: HandoverGoal): void {

@@ -51,13 +51,13 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
 
 /** The highest priority takes what room there is first. */
 function grantAll(entries: ReadonlyMap<string, Entry>, look: Look, moving: Set<string>): void {
-  const targets = capShares(entries, look, (entry) => isRestless(entry, look));
+  const caps = capShares(entries, look, (entry) => isRestless(entry, look));
   const actual = actualUse(entries, look);
   const concerned = [...entries.values()].filter((entry) => {
-    return !entry.record.isProvisional && (isRestless(entry, look) || targets.has(entry.record.key));
+    return !entry.record.isProvisional && (isRestless(entry, look) || caps.has(entry.record.key));
   });
   for (const entry of concerned.sort(byPriority)) {
-    grantShares(entry, look, actual, targets.get(entry.record.key), moving);
+    grantShares(entry, look, actual, caps.get(entry.record.key), moving);
   }
 }
 

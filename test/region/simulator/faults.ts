@@ -1,22 +1,13 @@
 /** What goes wrong, and what people change meanwhile: a schedule drawn from a seed. */
 import { Placement } from '../../../crds/placement.ts';
 import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
-import type { SimulatedCity } from './city.ts';
-import type { CitySpec, SimulatedHub } from './hub.ts';
-import { HUB, type Network } from './network.ts';
+import type { CitySpec } from './hub.ts';
+import { HUB } from './network.ts';
 import type { Random } from './random.ts';
+import type { SimulatedRegion } from './region.ts';
 
 export const GPU = 'nvidia.com/gpu';
 export const REGIONS = ['norte', 'centro', 'sul'] as const;
-
-/** What a fault may touch. */
-export interface Stage {
-  readonly random: Random;
-  readonly network: Network;
-  readonly hub: SimulatedHub;
-  readonly cities: ReadonlyMap<string, SimulatedCity>;
-  readonly addService: (intent: ServiceIntent) => void;
-}
 
 export interface Fault {
   readonly kind: string;
@@ -29,7 +20,7 @@ export interface Fault {
   readonly disturbs?: boolean;
 }
 
-type Draw = (stage: Stage) => Fault | undefined;
+type Draw = (region: SimulatedRegion) => Fault | undefined;
 
 /** Faults of links and machines. */
 const DISTURBANCES: readonly Draw[] = [
@@ -103,17 +94,17 @@ const DISTURBANCES: readonly Draw[] = [
 
 /** What people do to cities, one at a time and with care. */
 const MAINTENANCE: readonly Draw[] = [
-  (stage) =>
+  (region) =>
     citySpec(
-      stage,
+      region,
       'drained',
       (spec) => (spec.isDraining = true),
       (spec) => (spec.isDraining = false),
     ),
-  (stage) => {
-    const effect = stage.random.pick(['NoSchedule', 'NoExecute', 'PreferNoSchedule'] as const);
+  (region) => {
+    const effect = region.random.pick(['NoSchedule', 'NoExecute', 'PreferNoSchedule'] as const);
     return citySpec(
-      stage,
+      region,
       `tainted ${effect}`,
       (spec) => (spec.taints = [{ key: 'roof', effect }]),
       (spec) => (spec.taints = []),
@@ -123,24 +114,24 @@ const MAINTENANCE: readonly Draw[] = [
 
 /** Changes that stay. */
 const EDITS: readonly Draw[] = [
-  (stage) =>
-    edit(stage, 'replicas', (random, { maximum, isAutoscaled }) => {
+  (region) =>
+    edit(region, 'replicas', (random, { maximum, isAutoscaled }) => {
       const replicas = random.whole(isAutoscaled ? 1 : 0, 7);
       return { replicas, maximum: isAutoscaled ? Math.max(maximum, replicas) : replicas };
     }),
-  (stage) =>
-    edit(stage, 'maximum', (random, { replicas, isAutoscaled }) =>
+  (region) =>
+    edit(region, 'maximum', (random, { replicas, isAutoscaled }) =>
       isAutoscaled ? { maximum: replicas + random.whole(0, 8) } : {},
     ),
-  (stage) =>
-    edit(stage, 'autoscaling', (random, { replicas, isAutoscaled }) =>
+  (region) =>
+    edit(region, 'autoscaling', (random, { replicas, isAutoscaled }) =>
       isAutoscaled || replicas === 0
         ? { isAutoscaled: false, maximum: replicas }
         : { isAutoscaled: true, maximum: replicas + random.whole(0, 8) },
     ),
-  (stage) => edit(stage, 'priority', (random) => ({ priority: random.pick([0, 0, 5, 10]) })),
-  (stage) => edit(stage, 'placement', (random) => ({ placement: anyPlacement(random) })),
-  (stage) => edit(stage, 'deleted', () => ({ replicas: 0, maximum: 0, isAutoscaled: false })),
+  (region) => edit(region, 'priority', (random) => ({ priority: random.pick([0, 0, 5, 10]) })),
+  (region) => edit(region, 'placement', (random) => ({ placement: anyPlacement(random) })),
+  (region) => edit(region, 'deleted', () => ({ replicas: 0, maximum: 0, isAutoscaled: false })),
   ({ random, hub, cities }) => {
     const key = random.pick([...hub.intents.keys()]);
     const loads = [...cities.values()].map((city) => ({ city, needed: random.whole(0, 12) }));
@@ -157,28 +148,36 @@ const EDITS: readonly Draw[] = [
     const gpus = random.whole(0, 12);
     return { kind: `capacity ${gpus}`, on: city.name, begin: () => city.changeCapacity({ [GPU]: gpus }) };
   },
-  (stage) => {
-    const region = stage.random.pick(REGIONS);
-    return citySpec(stage, `relabelled ${region}`, (spec) => (spec.labels = { region }));
+  (region) => {
+    const label = region.random.pick(REGIONS);
+    return citySpec(region, `relabelled ${label}`, (spec) => (spec.labels = { region: label }));
   },
-  ({ random, hub, addService }) => {
-    const intent = anyIntent(random, `default/s${hub.intents.size}`);
-    return { kind: 'service added', on: intent.key, begin: () => addService(intent) };
+  (region) => {
+    const { random, hub, cities } = region;
+    const intent = anyIntent(random, `default/new-${hub.intents.size}`);
+    return {
+      kind: 'service added',
+      on: intent.key,
+      begin: () => {
+        region.addService(intent);
+        for (const city of cities.values()) city.setNeeded(intent.key, random.whole(0, 6));
+      },
+    };
   },
 ];
 
 export type FaultClass = 'All' | 'Maintenance';
 
-export function drawFault(stage: Stage, of: FaultClass): Fault | undefined {
-  if (of === 'Maintenance') return stage.random.pick(MAINTENANCE)(stage);
-  const roll = stage.random.fraction();
+export function drawFault(region: SimulatedRegion, of: FaultClass): Fault | undefined {
+  if (of === 'Maintenance') return region.random.pick(MAINTENANCE)(region);
+  const roll = region.random.fraction();
   const draws = roll < 0.55 ? DISTURBANCES : roll < 0.7 ? MAINTENANCE : EDITS;
-  const fault = stage.random.pick(draws)(stage);
+  const fault = region.random.pick(draws)(region);
   return fault && { ...fault, disturbs: draws === DISTURBANCES };
 }
 
 function citySpec(
-  { random, hub }: Stage,
+  { random, hub }: SimulatedRegion,
   kind: string,
   begin: (spec: CitySpec) => void,
   end?: (spec: CitySpec) => void,
@@ -192,20 +191,14 @@ function citySpec(
 }
 
 function edit(
-  { random, hub }: Stage,
+  region: SimulatedRegion,
   kind: string,
   change: (random: Random, intent: ServiceIntent) => Partial<ServiceIntent>,
 ): Fault {
+  const { random, hub } = region;
   const key = random.pick([...hub.intents.keys()]);
-  return {
-    kind: `edit ${kind}`,
-    on: key,
-    begin: () => {
-      const intent = hub.intents.get(key)!;
-      hub.intents.set(key, { ...intent, ...change(random, intent) });
-      hub.touch(key);
-    },
-  };
+  const begin = (): void => region.edit(key, change(random, hub.intents.get(key)!));
+  return { kind: `edit ${kind}`, on: key, begin };
 }
 
 export function anyIntent(random: Random, key: string): ServiceIntent {
