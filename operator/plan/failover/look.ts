@@ -11,8 +11,8 @@ export interface RegionInput {
   readonly cities: readonly CityKnowledge[];
   readonly services: readonly Service[];
   /**
-   * Services that something has happened to; of the others only those that are not at rest are looked at. Absent: all,
-   * as when a city has changed in anything but its silence.
+   * Services whose spec has changed or that `touchedBy` names; of the others only those that are not at rest are looked
+   * at. Absent: all, as when `touchedBy` says so or a city has gone.
    */
   readonly touched?: ReadonlySet<string>;
 }

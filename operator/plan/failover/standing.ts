@@ -66,6 +66,8 @@ export function step(standing: Standing, sight: Sight): Standing {
       return silentMs >= sight.graceMs ? { phase: 'Confirming', sinceMs: nowMs } : standing;
     case 'Confirming': {
       if (!isLate) return { phase: 'Serving' };
+      // Somebody has lengthened the grace meanwhile.
+      if (silentMs < sight.graceMs) return { phase: 'Suspect', sinceMs: standing.sinceMs };
       const hold = holdFor(sight);
       if (!hold) return { phase: 'Moving', sinceMs: nowMs, replicas: sight.assigned };
       return isSameHold(standing.hold, hold) ? standing : { ...standing, hold };
@@ -90,7 +92,7 @@ export function isCounted({ phase }: Standing): boolean {
 export function asksForTurn(standing: Standing, sight: Omit<Sight, 'mayMove'>): boolean {
   return (
     standing.phase === 'Confirming' &&
-    sight.silentMs >= sight.lateAfterMs &&
+    sight.silentMs >= Math.max(sight.lateAfterMs, sight.graceMs) &&
     holdFor({ ...sight, mayMove: true }) === undefined
   );
 }

@@ -3,12 +3,13 @@
  * then tells the cities. What it stores survives it; what it has heard does not.
  */
 import type { Taint } from '../../../crds/city-cluster.ts';
-import type { ClaimReport, Grant } from '../../../operator/plan/failover/claim.ts';
+import type { Grant } from '../../../operator/plan/failover/claim.ts';
 import type { CityKnowledge, ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
 import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
 import { awakeSince } from '../../../operator/plan/failover/sights.ts';
 import { ALWAYS_THERE, type Steadiness } from '../../../operator/plan/failover/steadiness.ts';
+import { touchedBy } from '../../../operator/plan/failover/touched.ts';
 import type { View } from '../../../operator/plan/failover/vantage.ts';
 import type { Agenda } from './agenda.ts';
 import type { Grants, Report } from './messages.ts';
@@ -23,15 +24,6 @@ export interface CitySpec {
   isDraining: boolean;
   pricePerHour?: number;
   carbonIntensity?: number;
-}
-
-/** What the hub's API server keeps of a city's last report. */
-interface StoredReport {
-  readonly session: string;
-  readonly sequence: number;
-  readonly capacity: Readonly<Record<string, number>>;
-  readonly claims: ReadonlyMap<string, ClaimReport>;
-  readonly views: ReadonlyMap<string, View>;
 }
 
 export interface HubWorld {
@@ -59,8 +51,12 @@ export class SimulatedHub {
   readonly cities = new Map<string, CitySpec>();
   readonly intents = new Map<string, ServiceIntent>();
   readonly records = new Map<string, ServiceRecord>();
-  readonly #reports = new Map<string, StoredReport>();
+  /** What the API server keeps of the last report of each city. */
+  readonly #reports = new Map<string, Report>();
   readonly #steadiness = new Map<string, Steadiness>();
+  readonly #views = new Map<string, ReadonlyMap<string, View>>();
+  /** As the last look saw them. */
+  readonly #seen = new Map<string, CityKnowledge>();
   isUp = true;
   isPaused = false;
   #isHalfWritten = false;
@@ -91,17 +87,18 @@ export class SimulatedHub {
     }
     this.isUp = false;
     this.#awakeSinceMs = undefined;
+    this.#seen.clear();
     this.#heard = new Map();
     this.#inbox = [];
     if (how !== 'Amnesia') return;
     this.records.clear();
     this.#reports.clear();
     this.#steadiness.clear();
+    this.#views.clear();
   }
 
   recover(): void {
     this.isUp = true;
-    this.touchAll();
   }
 
   pause(): void {
@@ -133,12 +130,11 @@ export class SimulatedHub {
     const before = this.#reports.get(report.city);
     if (before && report.sequence <= before.sequence) return;
     const { nowMs } = this.#world.agenda;
-    const views = [...report.views].map(([peer, { sees, ageMs }]): [string, View] => [
-      peer,
-      { sees, atMs: nowMs - ageMs },
-    ]);
-    this.#noteChanges(report, before);
-    this.#reports.set(report.city, { ...report, views: new Map(views) });
+    this.#reports.set(report.city, report);
+    this.#views.set(
+      report.city,
+      new Map([...report.views].map(([peer, { sees, ageMs }]) => [peer, { sees, atMs: nowMs - ageMs }])),
+    );
     this.#heard.set(report.city, nowMs);
     this.#send(report.city, report.sequence);
   }
@@ -153,16 +149,20 @@ export class SimulatedHub {
         ...(heardAtMs === undefined ? {} : { heardAtMs, reportedAtMs: heardAtMs }),
         ...(report ? { session: report.session } : {}),
         claims: report?.claims ?? new Map(),
-        views: report?.views ?? new Map(),
+        views: this.#views.get(spec.name) ?? new Map(),
         steadiness: this.#steadiness.get(spec.name) ?? ALWAYS_THERE,
       };
     });
   }
 
-  #noteChanges(report: Report, before: StoredReport | undefined): void {
-    if (!before || !isSame(before.capacity, report.capacity) || before.session !== report.session)
-      this.touchAll();
-    for (const [key, claim] of report.claims) if (!isSame(before?.claims.get(key), claim)) this.touch(key);
+  /** Takes note of which services what is now known of the cities concerns. */
+  #noteChanges(cities: readonly CityKnowledge[]): void {
+    for (const city of cities) {
+      const touched = touchedBy(this.#seen.get(city.name), city);
+      this.#seen.set(city.name, city);
+      if (touched === 'All') this.touchAll();
+      else for (const key of touched) this.touch(key);
+    }
   }
 
   #look(): void {
@@ -170,10 +170,12 @@ export class SimulatedHub {
     const { nowMs } = agenda;
     this.#awakeSinceMs = awakeSince(this.#awakeSinceMs, this.#lastLookMs, nowMs, 5 * LOOK_EVERY_MS);
     this.#lastLookMs = nowMs;
+    const cities = this.knowledge();
+    this.#noteChanges(cities);
     const seen: HubView = {
       nowMs,
       awakeSinceMs: this.#awakeSinceMs,
-      cities: this.knowledge(),
+      cities,
       services: [...this.intents.values()].map((intent) => {
         const record = this.records.get(intent.key);
         return { intent, ...(record ? { record } : {}) };
@@ -195,11 +197,7 @@ export class SimulatedHub {
         if (before?.shares.get(city)?.grant.epoch !== grant.epoch) cities.add(city);
       }
     }
-    for (const [city, one] of steadiness) {
-      const before = this.#steadiness.get(city);
-      if (before !== one && (before ?? ALWAYS_THERE) !== one) this.touchAll();
-      this.#steadiness.set(city, one);
-    }
+    for (const [city, one] of steadiness) this.#steadiness.set(city, one);
     if (this.#isHalfWritten) return;
     for (const city of cities) this.#send(city);
   }
@@ -216,11 +214,4 @@ export class SimulatedHub {
     const message: Grants = { grants, ...(answers === undefined ? {} : { answers }) };
     this.#world.network.send(HUB, city, () => this.#world.deliverToCity(city, message));
   }
-}
-
-function isSame(a: object | undefined, b: object | undefined): boolean {
-  if (!a || !b) return a === b;
-  const [left, right] = [Object.entries(a), Object.entries(b)];
-  const other = b as Record<string, unknown>;
-  return left.length === right.length && left.every(([key, value]) => other[key] === value);
 }

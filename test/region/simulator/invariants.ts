@@ -90,23 +90,17 @@ const residencyKept: Invariant = ({ after, cities, intent, seen }) => {
 };
 
 /** A ready replica is given up only when as many as wanted are ready without it, or when it may not be there. */
-const startedElsewhereFirst: Invariant = ({ before, after, intent, seen }) => {
-  if (!before) return;
+const startedElsewhereFirst: Invariant = ({ before, after, intent, seen, settings }) => {
   let lost = 0;
   let left = 0;
   for (const [name, share] of after.shares) {
     const city = seen.cities.find((one) => one.name === name);
-    const heard = city?.heardAtMs !== undefined && !isWrittenOff(share);
-    const ready = city?.claims.get(intent.key)?.ready ?? 0;
-    const old = before.shares.get(name);
-    if (!old || old.grant.epoch === share.grant.epoch) {
-      left += heard && !isSilent(share) ? Math.min(ready, share.grant.floor) : 0;
-      continue;
-    }
-    const mustGo = share.isYielding || (city && isForbidden(intent, city));
-    const gone = Math.max(0, Math.min(ready, old.grant.floor) - share.grant.floor);
+    if (!city || !isHeard(seen, name, settings) || isWrittenOff(share)) continue;
+    const { ready = 0, floor = 0 } = city.claims.get(intent.key) ?? {};
     left += Math.min(ready, share.grant.floor);
-    if (!mustGo) lost += gone;
+    const mustGo = share.isYielding || isForbidden(intent, city);
+    const isNew = before?.shares.get(name)?.grant.epoch !== share.grant.epoch;
+    if (isNew && !mustGo) lost += Math.max(0, Math.min(ready, floor) - share.grant.floor);
   }
   if (lost > 0 && left < intent.replicas) {
     broken(

@@ -85,6 +85,12 @@ describe('a city that is silent', () => {
       { phase: 'Confirming', sinceMs: since, hold: { because: 'NoSecondView' } },
     ],
     [
+      'gets the rest of a grace that was lengthened',
+      confirming,
+      silent(40, { graceMs: 60 * S }),
+      { phase: 'Suspect', sinceMs: since },
+    ],
+    [
       'waits for its turn',
       confirming,
       silent(40, { mayMove: false }),
@@ -141,7 +147,7 @@ describe('always', () => {
         const after = step(before, seen);
         if (!isCounted(before) || isCounted(after)) return;
         expect(before.phase).toBe('Confirming');
-        expect(seen.silentMs).toBeGreaterThanOrEqual(seen.lateAfterMs);
+        expect(seen.silentMs).toBeGreaterThanOrEqual(seen.graceMs);
         expect(seen.vantage.sees).not.toBe('City');
         expect(seen.mayMove).toBe(true);
       }),

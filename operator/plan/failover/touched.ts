@@ -1,0 +1,40 @@
+/** Which services have to be looked at again because something has become known of a city. */
+import type { ClaimReport } from './claim.ts';
+import type { CityKnowledge } from './records.ts';
+
+/** `All`: the city has changed in something that may concern any service. */
+export type Touched = 'All' | ReadonlySet<string>;
+
+export function touchedBy(before: CityKnowledge | undefined, after: CityKnowledge): Touched {
+  if (!before || concernsAll(before, after)) return 'All';
+  const keys = new Set<string>();
+  for (const [key, claim] of after.claims) if (!isSameClaim(before.claims.get(key), claim)) keys.add(key);
+  for (const key of before.claims.keys()) if (!after.claims.has(key)) keys.add(key);
+  return keys;
+}
+
+function concernsAll(before: CityKnowledge, after: CityKnowledge): boolean {
+  // Until it is heard, nothing of a city is changed; then everything may be.
+  if (before.heardAtMs === undefined && after.heardAtMs !== undefined) return true;
+  return (
+    before.session !== after.session ||
+    before.isDraining !== after.isDraining ||
+    before.pricePerHour !== after.pricePerHour ||
+    before.carbonIntensity !== after.carbonIntensity ||
+    before.steadiness !== after.steadiness ||
+    !isSame(before.labels, after.labels) ||
+    !isSame(before.capacity, after.capacity) ||
+    before.taints.length !== after.taints.length ||
+    before.taints.some((taint, at) => !isSame(taint, after.taints[at]!))
+  );
+}
+
+function isSameClaim(a: ClaimReport | undefined, b: ClaimReport): boolean {
+  return a !== undefined && isSame(a, b);
+}
+
+function isSame(a: object, b: object): boolean {
+  const [left, right] = [Object.entries(a), Object.entries(b)];
+  const other = b as Record<string, unknown>;
+  return left.length === right.length && left.every(([key, value]) => other[key] === value);
+}
