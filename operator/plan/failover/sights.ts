@@ -10,7 +10,7 @@ export interface CitySight {
   readonly city: CityKnowledge;
   readonly silentMs: number;
   readonly isLate: boolean;
-  /** Late, or not heard of in this hub's life: nothing is known of now, and nothing is changed. */
+  /** Late, or not heard of since the hub is awake: nothing is known of now, and nothing is changed. */
   readonly isSilent: boolean;
   readonly steadiness: Steadiness;
   /** Lost once of late, not again and again: what it held may be given back to it. */
@@ -34,7 +34,7 @@ export function sightsOf(
       const steadiness = notice(city.steadiness, isLate, nowMs, settings);
       const vantage = once(() => vantageOn(city.name, observers, nowMs, settings.viewFreshMs));
       const isTrusted = recentLosses(steadiness, nowMs, settings) <= 1;
-      const isSilent = isLate || city.reportedAtMs === undefined;
+      const isSilent = isLate || !hasSpoken(city, awakeSinceMs);
       return [city.name, { city, silentMs, isLate, isSilent, steadiness, isTrusted, vantage }];
     }),
   );
@@ -60,12 +60,17 @@ export function isListening(
   awakeSinceMs: number,
   listenMs: number,
 ): boolean {
-  return nowMs - awakeSinceMs < listenMs && cities.some(({ reportedAtMs }) => reportedAtMs === undefined);
+  return nowMs - awakeSinceMs < listenMs && cities.some((city) => !hasSpoken(city, awakeSinceMs));
 }
 
 /** The city as placement sees it. */
 export function placeable({ city, isSilent, steadiness }: CitySight): City {
   return { ...city, condition: isSilent ? 'Silent' : steadiness.isSettling ? 'Settling' : 'Steady' };
+}
+
+/** Whether the city has reported since the hub is awake. */
+export function hasSpoken({ reportedAtMs }: CityKnowledge, awakeSinceMs: number): boolean {
+  return reportedAtMs !== undefined && reportedAtMs >= awakeSinceMs;
 }
 
 function silenceOf({ heardAtMs }: CityKnowledge, nowMs: number, awakeSinceMs: number): number {

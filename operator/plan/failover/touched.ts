@@ -1,12 +1,20 @@
 /** Which services have to be looked at again because something has become known of a city. */
 import type { ClaimReport } from './claim.ts';
 import type { CityKnowledge } from './records.ts';
+import { hasSpoken } from './sights.ts';
 
 /** `All`: the city has changed in something that may concern any service. */
 export type Touched = 'All' | ReadonlySet<string>;
 
-export function touchedBy(before: CityKnowledge | undefined, after: CityKnowledge): Touched {
+/** @param before what the last look knew; undefined for a city that it did not know */
+export function touchedBy(
+  before: CityKnowledge | undefined,
+  after: CityKnowledge,
+  awakeSinceMs: number,
+): Touched {
   if (!before || concernsAll(before, after)) return 'All';
+  // Until a city is heard nothing is changed in it; then everything may be.
+  if (!hasSpoken(before, awakeSinceMs) && hasSpoken(after, awakeSinceMs)) return 'All';
   const keys = new Set<string>();
   for (const [key, claim] of after.claims) if (!isSameClaim(before.claims.get(key), claim)) keys.add(key);
   for (const key of before.claims.keys()) if (!after.claims.has(key)) keys.add(key);
@@ -14,8 +22,6 @@ export function touchedBy(before: CityKnowledge | undefined, after: CityKnowledg
 }
 
 function concernsAll(before: CityKnowledge, after: CityKnowledge): boolean {
-  // Until it is heard, nothing of a city is changed; then everything may be.
-  if (before.heardAtMs === undefined && after.heardAtMs !== undefined) return true;
   return (
     before.session !== after.session ||
     before.isDraining !== after.isDraining ||

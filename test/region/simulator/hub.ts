@@ -156,9 +156,9 @@ export class SimulatedHub {
   }
 
   /** Takes note of which services what is now known of the cities concerns. */
-  #noteChanges(cities: readonly CityKnowledge[]): void {
+  #noteChanges(cities: readonly CityKnowledge[], awakeSinceMs: number): void {
     for (const city of cities) {
-      const touched = touchedBy(this.#seen.get(city.name), city);
+      const touched = touchedBy(this.#seen.get(city.name), city, awakeSinceMs);
       this.#seen.set(city.name, city);
       if (touched === 'All') this.touchAll();
       else for (const key of touched) this.touch(key);
@@ -171,7 +171,7 @@ export class SimulatedHub {
     this.#awakeSinceMs = awakeSince(this.#awakeSinceMs, this.#lastLookMs, nowMs, 5 * LOOK_EVERY_MS);
     this.#lastLookMs = nowMs;
     const cities = this.knowledge();
-    this.#noteChanges(cities);
+    this.#noteChanges(cities, this.#awakeSinceMs);
     const seen: HubView = {
       nowMs,
       awakeSinceMs: this.#awakeSinceMs,

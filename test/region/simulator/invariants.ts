@@ -197,9 +197,13 @@ function movesBounded({ seen, outcome, settings }: LookCheck): void {
   }
 }
 
-function isHeard({ cities, nowMs }: HubView, name: string, { lateAfterMs }: FailoverSettings): boolean {
-  const { heardAtMs } = cities.find((city) => city.name === name) ?? {};
-  return heardAtMs !== undefined && nowMs - heardAtMs < lateAfterMs;
+function isHeard(
+  { cities, nowMs, awakeSinceMs }: HubView,
+  name: string,
+  settings: FailoverSettings,
+): boolean {
+  const { heardAtMs = Number.NEGATIVE_INFINITY } = cities.find((city) => city.name === name) ?? {};
+  return heardAtMs >= awakeSinceMs && nowMs - heardAtMs < settings.lateAfterMs;
 }
 
 function isSilent({ standing: { phase } }: ShareRecord): boolean {
