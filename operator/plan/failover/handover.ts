@@ -67,18 +67,32 @@ function giveUp(drafts: readonly Draft[], goal: HandoverGoal): void {
     })
     .sort(byUrgency);
   let spare = drafts.reduce((sum, { share }) => sum + secured(share, share.grant.floor), 0) - goal.replicas;
+  let spareReady =
+    drafts.reduce((sum, { share }) => sum + secured(share, share.grant.ceiling), 0) - goal.replicas;
   const others = situationOf(drafts, goal);
   for (const draft of givers) {
     const { share } = draft;
     const before = secured(share, draft.floor);
+    const readyBefore = secured(share, draft.ceiling);
     const lowest = lowestFloor(share, before, spare);
-    const headroom = lowestCeiling(share, lowest, goal, others);
+    const headroom = Math.max(
+      lowestCeiling(share, lowest, goal, others),
+      stillNeeded(share, readyBefore, spareReady),
+    );
     // No autoscaler has a floor of 0: the last guaranteed replica stays as long as others run beside it.
     const least = share.leaves === 'Gently' && headroom > 1 ? 1 : 0;
     draft.floor = Math.min(draft.floor, Math.max(least, lowest));
     draft.ceiling = draft.floor === 0 ? 0 : Math.max(draft.floor, headroom);
+    // Without an autoscaler what runs is what is guaranteed.
+    if (!goal.isAutoscaled) draft.floor = draft.ceiling;
     spare -= before - secured(share, draft.floor);
+    spareReady -= readyBefore - secured(share, draft.ceiling);
   }
+}
+
+/** Replicas that an autoscaler happens to run count as well while there are fewer than wanted. */
+function stillNeeded({ leaves, most }: HandoverShare, ready: number, spareReady: number): number {
+  return leaves === 'AtOnce' ? 0 : Math.min(most, ready - Math.max(0, spareReady));
 }
 
 /**
@@ -122,7 +136,7 @@ function lowestCeiling(share: HandoverShare, floor: number, goal: HandoverGoal, 
   if (assigned >= grant.floor || leaves === 'AtOnce') return Math.min(grant.ceiling, ceiling);
   if (others === 'None') return Math.min(grant.ceiling, most);
   const isNext = others === 'Blocked' || (others === 'Satisfied' && floor <= assigned);
-  const inUse = isNext ? running - surgeOf(goal.replicas) : running;
+  const inUse = isNext && running >= grant.ceiling ? running - surgeOf(goal.replicas) : running;
   return Math.min(grant.ceiling, most, Math.max(ceiling, inUse));
 }
 
