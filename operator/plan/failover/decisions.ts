@@ -81,7 +81,7 @@ function byStanding(matter: Matter): Told {
     case 'Returning':
       return {
         reason: 'Returning',
-        message: `${city} is back and has reported ${held}; ${replicaCount(share.assigned)} of them stay`,
+        message: `${city} is back and has reported ${held}; ${counted(share.assigned, 'stays', 'stay')}`,
       };
   }
 }
@@ -114,7 +114,7 @@ function serving(matter: Matter): Told {
   if (grant.floor < assigned) {
     return {
       reason: 'WaitsForRoom',
-      message: `${replicaCount(assigned - grant.floor)} for ${city} wait until others have made room`,
+      message: `${counted(assigned - grant.floor, 'waits', 'wait')} for room in ${city} until others have gone`,
     };
   }
   if (ready < assigned) return starting(matter);
@@ -135,7 +135,7 @@ function leaving({ record, share, verdict }: Matter): Told {
   }
   const why =
     verdict.kind === 'Leave' ? `${city} ${verdict.because}` : `${city} is to have ${share.assigned}`;
-  const stuck = record.waiting > 0 ? `; ${replicaCount(record.waiting)} have no other place yet` : '';
+  const stuck = record.waiting > 0 ? `; ${counted(record.waiting, 'has', 'have')} no other place yet` : '';
   return {
     reason: 'Leaving',
     message: `${why}: ${leavers(share)} withdrawn as others become ready elsewhere${stuck}`,
@@ -155,8 +155,11 @@ function starting({ record, share, ready }: Matter): Told {
 
 /** `2 replicas are`, to be followed by what happens to them. */
 function leavers({ grant, assigned }: ShareRecord): string {
-  const count = Math.max(0, grant.floor - assigned);
-  return `${replicaCount(count)} ${count === 1 ? 'is' : 'are'}`;
+  return counted(Math.max(0, grant.floor - assigned), 'is', 'are');
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${replicaCount(count)} ${count === 1 ? one : many}`;
 }
 
 /** When a city that is late was heard of last; it does not move while the city stays silent. */

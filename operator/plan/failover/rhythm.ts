@@ -1,7 +1,7 @@
 /** The times that failover goes by. All in milliseconds, all on the hub's or the city's own clock, never compared. */
 
 export interface Rhythm {
-  /** How often a city says that it is there when it has nothing else to say. */
+  /** How often a city says that it is there when it has nothing else to say, and looks at other cities. */
   readonly heartbeatMs: number;
   /** A city that was not answered for so long begins a new session. */
   readonly sessionMs: number;
@@ -30,7 +30,10 @@ export interface FailoverSettings extends Pick<Rhythm, 'lateAfterMs'> {
   readonly listenMs: number;
   /** How long after the grace other cities may take to say what they see, where none has said it yet. */
   readonly confirmMs: number;
-  /** What another city saw is worth nothing after so long. */
+  /**
+   * What another city saw is worth nothing after so long: two heartbeats, one of which may be lost, and the time between
+   * two of its looks. Shorter than any grace, so that an old look saves nobody.
+   */
   readonly viewFreshMs: number;
   /** Services that may be on the move at once. */
   readonly maxMoves: number;
@@ -48,7 +51,7 @@ export function settingsFor({ heartbeatMs, lateAfterMs }: Rhythm): FailoverSetti
     lateAfterMs,
     listenMs: lateAfterMs,
     confirmMs: heartbeatMs,
-    viewFreshMs: heartbeatMs * 1.5,
+    viewFreshMs: heartbeatMs * 3,
     maxMoves: 64,
     moveTimeoutMs: 10 * 60_000,
     settleMs: 60_000,
