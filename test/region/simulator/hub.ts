@@ -4,8 +4,9 @@
  */
 import type { Taint } from '../../../crds/city-cluster.ts';
 import type { Grant } from '../../../operator/plan/failover/claim.ts';
+import type { RegionInput } from '../../../operator/plan/failover/look.ts';
 import type { CityKnowledge, ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
-import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
 import { awakeSince } from '../../../operator/plan/failover/sights.ts';
 import { ALWAYS_THERE, type Steadiness } from '../../../operator/plan/failover/steadiness.ts';
@@ -31,6 +32,8 @@ export interface HubWorld {
   readonly network: Network;
   readonly random: Random;
   readonly settings: FailoverSettings;
+  /** The pure code that decides: the operator's own, or a broken one to see that it is caught. */
+  look(input: RegionInput): RegionOutcome;
   deliverToCity(city: string, message: Grants): void;
   /** Told after each look, before anything is stored or sent. */
   onLook(before: HubView, outcome: RegionOutcome): void;
@@ -166,7 +169,7 @@ export class SimulatedHub {
   }
 
   #look(): void {
-    const { agenda, settings, onLook } = this.#world;
+    const { agenda, settings, look, onLook } = this.#world;
     const { nowMs } = agenda;
     this.#awakeSinceMs = awakeSince(this.#awakeSinceMs, this.#lastLookMs, nowMs, 5 * LOOK_EVERY_MS);
     this.#lastLookMs = nowMs;
@@ -181,7 +184,7 @@ export class SimulatedHub {
         return { intent, ...(record ? { record } : {}) };
       }),
     };
-    const outcome = lookAtRegion({ ...seen, settings, ...(this.#touched ? { touched: this.#touched } : {}) });
+    const outcome = look({ ...seen, settings, ...(this.#touched ? { touched: this.#touched } : {}) });
     this.#touched = new Set();
     onLook(seen, outcome);
     this.#store(outcome);

@@ -1,7 +1,8 @@
 /** A whole region in one process: an agenda, a network, a hub and its cities. */
 import type { Grant } from '../../../operator/plan/failover/claim.ts';
+import type { RegionInput } from '../../../operator/plan/failover/look.ts';
 import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
-import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import {
   type FailoverSettings,
   type Rhythm,
@@ -20,6 +21,8 @@ export interface RegionOptions {
   readonly shortestGraceMs: number;
   readonly settings?: Partial<FailoverSettings>;
   readonly trace?: (line: string) => void;
+  /** Absent: the operator's own. */
+  readonly look?: (input: RegionInput) => RegionOutcome;
   readonly onLook?: (seen: HubView, outcome: RegionOutcome) => void;
 }
 
@@ -44,6 +47,7 @@ export class SimulatedRegion {
       network: this.network,
       random: this.random,
       settings: this.settings,
+      look: options.look ?? lookAtRegion,
       deliverToCity: (city, message) => this.cities.get(city)?.receive(message),
       onLook: (seen, outcome) => {
         if (options.trace) this.#traceLook(seen, outcome);

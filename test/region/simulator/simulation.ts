@@ -1,4 +1,6 @@
 /** One schedule from beginning to end: a region comes up, things go wrong, it becomes calm, all must be well. */
+import type { RegionInput } from '../../../operator/plan/failover/look.ts';
+import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { anyIntent, drawFault, type Fault, type FaultClass, GPU, REGIONS } from './faults.ts';
 import { InvariantBroken } from './invariants.ts';
 import { SimulatedRegion } from './region.ts';
@@ -8,6 +10,8 @@ export interface SimulationOptions {
   readonly seed: number;
   readonly of?: FaultClass;
   readonly trace?: (line: string) => void;
+  /** Absent: the operator's own code. */
+  readonly look?: (input: RegionInput) => RegionOutcome;
 }
 
 export interface SimulationResult {
@@ -36,13 +40,14 @@ const SETTINGS = {
   maxMoves: 3,
 };
 
-export function simulate({ seed, of = 'All', trace }: SimulationOptions): SimulationResult {
+export function simulate({ seed, of = 'All', trace, look }: SimulationOptions): SimulationResult {
   const watcher = new Watcher();
   const region: SimulatedRegion = new SimulatedRegion({
     seed,
     shortestGraceMs: SHORTEST_GRACE_MS,
     settings: SETTINGS,
     ...(trace ? { trace } : {}),
+    ...(look ? { look } : {}),
     onLook: (seen, outcome) => {
       watcher.onLook(region, seen, outcome);
       if (of === 'Maintenance' && seen.nowMs >= UP_BY_MS) watcher.checkNothingLost(region);
