@@ -27,12 +27,17 @@ function concernsAll(before: CityKnowledge, after: CityKnowledge): boolean {
     before.isDraining !== after.isDraining ||
     before.pricePerHour !== after.pricePerHour ||
     before.carbonIntensity !== after.carbonIntensity ||
-    before.steadiness !== after.steadiness ||
+    hasComeBack(before, after) ||
     !isSame(before.labels, after.labels) ||
     !isSame(before.capacity, after.capacity) ||
     before.taints.length !== after.taints.length ||
     before.taints.some((taint, at) => !isSame(taint, after.taints[at]!))
   );
+}
+
+/** A city that goes concerns those that have something there, and they are restless; one that comes may suit anybody. */
+function hasComeBack(before: CityKnowledge, after: CityKnowledge): boolean {
+  return before.steadiness !== after.steadiness && !after.steadiness.isAbsent;
 }
 
 function isSameClaim(a: ClaimReport | undefined, b: ClaimReport): boolean {

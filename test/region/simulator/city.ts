@@ -89,7 +89,7 @@ export class SimulatedCity {
     this.isUp = true;
     this.#views.clear();
     this.#beginSession();
-    for (const key of this.held.keys()) this.#settle(key);
+    this.#settle();
   }
 
   /** The agent is replaced: it finds what was agreed and begins a new session. */
@@ -126,18 +126,21 @@ export class SimulatedCity {
     // What counts is when the city spoke: an answer that was long under way says nothing about now.
     const sentAtMs = message.answers === undefined ? undefined : this.#sentAtMs.get(message.answers);
     if (sentAtMs !== undefined) this.#answeredAtMs = Math.max(this.#answeredAtMs, sentAtMs);
-    for (const [service, grant] of message.grants) this.#consider(service, grant);
+    const obeyed = [...message.grants].filter(([service, grant]) => this.#obeys(service, grant));
+    if (obeyed.length === 0) return;
+    this.#settle();
+    this.#reportSoon();
   }
 
   changeCapacity(capacity: Readonly<Record<string, number>>): void {
     this.capacity = capacity;
-    for (const key of this.held.keys()) this.#settle(key);
+    this.#settle();
     this.#reportSoon();
   }
 
   setNeeded(service: string, replicas: number): void {
     this.needed.set(service, replicas);
-    if (this.held.has(service)) this.#settle(service);
+    if (this.held.has(service)) this.#settle();
   }
 
   /** Pods that exist, and those of them that are ready. */
@@ -150,25 +153,25 @@ export class SimulatedCity {
     };
   }
 
-  #consider(service: string, grant: Grant): void {
+  #obeys(service: string, grant: Grant): boolean {
     const before = this.held.get(service)?.grant;
-    if (judgeGrant(before?.epoch ?? 0, grant, this.session) !== 'Obey') return;
+    if (judgeGrant(before?.epoch ?? 0, grant, this.session) !== 'Obey') return false;
     this.#world.onObey(this, service, before, grant);
     this.#world.trace(`${this.name} obeys ${service} #${grant.epoch}: ${grant.floor}–${grant.ceiling}`);
     this.held.set(service, { grant, pods: this.held.get(service)?.pods ?? [] });
-    this.#settle(service);
-    this.#reportSoon();
+    return true;
   }
 
   /** As many pods as the load needs between floor and ceiling; what is not ready ends first. */
-  #settle(service: string): void {
-    const held = this.held.get(service);
-    if (!held || !this.isUp) return;
-    const { floor, ceiling } = held.grant;
-    const wanted = Math.min(ceiling, Math.max(floor, this.needed.get(service) ?? 0));
-    while (held.pods.length < wanted) held.pods.push({});
-    held.pods.sort((a, b) => (a.readyAtMs ?? Infinity) - (b.readyAtMs ?? Infinity));
-    held.pods.length = Math.min(held.pods.length, wanted);
+  #settle(): void {
+    if (!this.isUp) return;
+    for (const [service, { grant, pods }] of this.held) {
+      const wanted = Math.min(grant.ceiling, Math.max(grant.floor, this.needed.get(service) ?? 0));
+      while (pods.length < wanted) pods.push({});
+      if (pods.length === wanted) continue;
+      pods.sort((a, b) => (a.readyAtMs ?? Infinity) - (b.readyAtMs ?? Infinity));
+      pods.length = wanted;
+    }
     this.#schedule();
   }
 
@@ -201,7 +204,7 @@ export class SimulatedCity {
   #look(): void {
     if (!this.isAlive) return;
     this.#keepSession();
-    for (const key of this.held.keys()) this.#settle(key);
+    this.#settle();
     this.#lookAround();
     const { nowMs } = this.#world.agenda;
     if (nowMs - this.#reportedAtMs >= this.#world.rhythm.heartbeatMs) this.#report();

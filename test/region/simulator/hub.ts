@@ -58,6 +58,8 @@ export class SimulatedHub {
   readonly #reports = new Map<string, Report>();
   readonly #steadiness = new Map<string, Steadiness>();
   readonly #views = new Map<string, ReadonlyMap<string, View>>();
+  /** By city and service: grants that were stored and that the city has not said to obey. */
+  readonly #open = new Map<string, Map<string, Grant>>();
   /** As the last look saw them. */
   readonly #seen = new Map<string, CityKnowledge>();
   isUp = true;
@@ -93,6 +95,7 @@ export class SimulatedHub {
     this.#seen.clear();
     this.#heard = new Map();
     this.#inbox = [];
+    this.#open.clear();
     if (how !== 'Amnesia') return;
     this.records.clear();
     this.#reports.clear();
@@ -102,6 +105,7 @@ export class SimulatedHub {
 
   recover(): void {
     this.isUp = true;
+    for (const [key, record] of this.records) this.#remember(key, record);
   }
 
   pause(): void {
@@ -194,27 +198,36 @@ export class SimulatedHub {
     const cities = new Set<string>();
     for (const [key, record] of records) {
       if (this.#isHalfWritten && this.#world.random.chance(0.5)) continue;
-      const before = this.records.get(key);
       this.records.set(key, record);
-      for (const [city, { grant }] of record.shares) {
-        if (before?.shares.get(city)?.grant.epoch !== grant.epoch) cities.add(city);
-      }
+      for (const city of this.#remember(key, record)) cities.add(city);
     }
     for (const [city, one] of steadiness) this.#steadiness.set(city, one);
     if (this.#isHalfWritten) return;
     for (const city of cities) this.#send(city);
   }
 
+  /** Takes note of the grants that are not obeyed yet. @returns the cities for which there is a new one */
+  #remember(key: string, { shares }: ServiceRecord): string[] {
+    return [...shares].flatMap(([city, { grant }]) => {
+      if (grant.epoch <= (this.#reports.get(city)?.claims.get(key)?.epoch ?? 0)) return [];
+      const open = this.#open.get(city) ?? new Map<string, Grant>();
+      this.#open.set(city, open);
+      if (open.get(key)?.epoch === grant.epoch) return [];
+      open.set(key, grant);
+      return [city];
+    });
+  }
+
   /** All that the city has not said to obey yet. */
   #send(city: string, answers?: number): void {
+    const open = this.#open.get(city) ?? new Map<string, Grant>();
     const claims = this.#reports.get(city)?.claims;
-    const grants = new Map<string, Grant>();
-    for (const [key, { shares }] of this.records) {
-      const grant = shares.get(city)?.grant;
-      if (grant && grant.epoch > (claims?.get(key)?.epoch ?? 0)) grants.set(key, grant);
+    for (const [key, { epoch }] of open) {
+      const isStale = this.records.get(key)?.shares.get(city)?.grant.epoch !== epoch;
+      if (isStale || epoch <= (claims?.get(key)?.epoch ?? 0)) open.delete(key);
     }
-    if (grants.size === 0 && answers === undefined) return;
-    const message: Grants = { grants, ...(answers === undefined ? {} : { answers }) };
+    if (open.size === 0 && answers === undefined) return;
+    const message: Grants = { grants: new Map(open), ...(answers === undefined ? {} : { answers }) };
     this.#world.network.send(HUB, city, () => this.#world.deliverToCity(city, message));
   }
 }
