@@ -1,7 +1,7 @@
 /** The times that failover goes by. All in milliseconds, all on the hub's or the city's own clock, never compared. */
 
 export interface Rhythm {
-  /** How often a city says that it is there when it has nothing else to say, and looks at other cities. */
+  /** How often a city says that it is there when it has nothing else to say. It looks at others three times as often. */
   readonly heartbeatMs: number;
   /** A city that was not answered for so long begins a new session. */
   readonly sessionMs: number;
@@ -13,16 +13,13 @@ export interface Rhythm {
 const LONGEST_HEARTBEAT_MS = 30_000;
 
 /**
- * Fitted to the shortest grace of any service, in this order: two heartbeats may be lost before a city is late, and a
- * city has begun a new session before the hub may have started its replicas elsewhere.
+ * Fitted to the shortest grace of any service, in this order: a heartbeat fails, the city is late, the city begins a new
+ * session, the grace is over. So a city has begun a new session before the hub may have started its replicas elsewhere.
+ * A report that is not answered is to be sent again well before the next heartbeat.
  */
 export function rhythmFor(shortestGraceMs: number): Rhythm {
-  const heartbeatMs = Math.min(LONGEST_HEARTBEAT_MS, shortestGraceMs / 5);
-  return {
-    heartbeatMs,
-    lateAfterMs: heartbeatMs * 2.5,
-    sessionMs: Math.min(heartbeatMs * 4, shortestGraceMs * 0.8),
-  };
+  const heartbeatMs = Math.min(LONGEST_HEARTBEAT_MS, shortestGraceMs / 3);
+  return { heartbeatMs, lateAfterMs: heartbeatMs * 1.5, sessionMs: heartbeatMs * 2.4 };
 }
 
 export interface FailoverSettings extends Pick<Rhythm, 'lateAfterMs'> {
@@ -31,8 +28,8 @@ export interface FailoverSettings extends Pick<Rhythm, 'lateAfterMs'> {
   /** How long after the grace other cities may take to say what they see, where none has said it yet. */
   readonly confirmMs: number;
   /**
-   * What another city saw is worth nothing after so long: two heartbeats, one of which may be lost, and the time between
-   * two of its looks. Shorter than any grace, so that an old look saves nobody.
+   * What another city saw is worth nothing after so long: a heartbeat, the time between two of its
+   * looks, and some more. Shorter than any grace, so that an old look saves nobody.
    */
   readonly viewFreshMs: number;
   /** Services that may be on the move at once. */
@@ -51,7 +48,7 @@ export function settingsFor({ heartbeatMs, lateAfterMs }: Rhythm): FailoverSetti
     lateAfterMs,
     listenMs: lateAfterMs,
     confirmMs: heartbeatMs,
-    viewFreshMs: heartbeatMs * 3,
+    viewFreshMs: heartbeatMs * 2,
     maxMoves: 64,
     moveTimeoutMs: 10 * 60_000,
     settleMs: 60_000,

@@ -41,7 +41,14 @@ function hasComeBack(before: CityKnowledge, after: CityKnowledge): boolean {
 }
 
 function isSameClaim(a: ClaimReport | undefined, b: ClaimReport): boolean {
-  return a !== undefined && isSame(a, b);
+  return (
+    a?.epoch === b.epoch &&
+    a.ready === b.ready &&
+    a.running === b.running &&
+    a.needed === b.needed &&
+    a.floor === b.floor &&
+    a.ceiling === b.ceiling
+  );
 }
 
 function isSame(a: object, b: object): boolean {

@@ -243,7 +243,7 @@ export class SimulatedCity {
   }
 
   #report(): void {
-    const { agenda, network } = this.#world;
+    const { agenda, network, rhythm } = this.#world;
     this.#keepSession();
     this.#reportedAtMs = agenda.nowMs;
     this.#sequence++;
@@ -259,6 +259,13 @@ export class SimulatedCity {
       ),
     };
     network.send(this.name, HUB, () => this.#world.deliverToHub(report));
+    agenda.after(rhythm.heartbeatMs / 4, () => this.#repeat(report.sequence));
+  }
+
+  /** Speaks again when the last report was not answered. */
+  #repeat(sequence: number): void {
+    const isAnswered = this.#answeredAtMs >= this.#sentAtMs.get(sequence)!;
+    if (sequence === this.#sequence && !isAnswered) this.#reportSoon();
   }
 
   #claimOf(service: string, { epoch, floor, ceiling }: Grant): ClaimReport {

@@ -16,7 +16,8 @@ export class Network {
   readonly #random: Random;
   readonly #cut = new Set<string>();
   readonly #weather = new Map<string, Weather>();
-  sent = 0;
+  /** Messages from cities; the hub answers each. */
+  reports = 0;
   /** Nothing is lost any more. */
   isCalm = false;
 
@@ -45,7 +46,7 @@ export class Network {
 
   /** Delivers later, twice, or never: a message is lost when its link is cut at either end of its way. */
   send(from: string, to: string, deliver: () => void): void {
-    this.sent++;
+    if (to === HUB) this.reports++;
     const { lossShare, slowestMs } = this.#weather.get(from) ?? this.#weather.get(to) ?? FAIR;
     if (!this.isOpen(from, to) || (!this.isCalm && this.#random.chance(lossShare))) return;
     for (let copies = this.#random.chance(REPEATED_SHARE) ? 2 : 1; copies > 0; copies--) {

@@ -1,10 +1,13 @@
 /**
- * Seeded random fault schedules over the operator's own placement and failover code:
+ * Seeded random fault schedules over the operator's own placement and failover code, on a virtual clock:
  *
  *   npm run simulate -- [--schedules=200] [--first=1] [--maintenance] [--json]
- *   npm run simulate -- --seed=1234 --trace        replays one schedule and tells all that happens
+ *   npm run simulate -- --seed=1234 --trace             replays one schedule and tells all that happens
+ *   npm run simulate -- --cities=500 --services=20000   a large region, measured
  */
 import { parseArgs } from 'node:util';
+import type { FaultClass } from './faults.ts';
+import { simulateLarge } from './scale.ts';
 import { simulate } from './simulation.ts';
 
 const { values } = parseArgs({
@@ -14,44 +17,64 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     maintenance: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    cities: { type: 'string' },
+    services: { type: 'string', default: '20000' },
     json: { type: 'boolean', default: false },
   },
 });
 
-const of = values.maintenance ? 'Maintenance' : 'All';
-const first = Number(values.seed ?? values.first);
-const count = values.seed === undefined ? Number(values.schedules) : 1;
-const began = performance.now();
-const failures: { seed: number; failure: string }[] = [];
-const faults = new Map<string, number>();
-let [looks, messages, failovers] = [0, 0, 0];
-for (let seed = first; seed < first + count; seed++) {
-  const result = simulate({ seed, of, ...(values.trace ? { trace: console.log } : {}) });
-  looks += result.looks;
-  messages += result.messages;
-  failovers += result.failovers;
-  for (const kind of result.faults) faults.set(kind, (faults.get(kind) ?? 0) + 1);
-  if (result.failure === undefined) continue;
-  failures.push({ seed, failure: result.failure });
-  console.error(`seed ${seed}: ${result.failure}`);
-  console.error(
-    `replay: npm run simulate -- --seed=${seed}${values.maintenance ? ' --maintenance' : ''} --trace`,
+if (values.cities !== undefined) {
+  const result = simulateLarge({
+    cities: wholeNumber('cities', values.cities),
+    services: wholeNumber('services', values.services),
+  });
+  print(
+    result,
+    [...Object.entries(result)].map(([what, figure]) => `${what}: ${readable(figure)}`).join('\n'),
   );
-}
-const seconds = (performance.now() - began) / 1000;
-const summary = {
-  schedules: count,
-  failures,
-  looks,
-  messages,
-  failovers,
-  faults: Object.fromEntries(faults),
-  seconds,
-};
-if (values.json) console.log(JSON.stringify(summary));
-else {
-  console.log(
-    `${count} schedules, ${failures.length} failed; ${looks} looks, ${messages} messages, ${failovers} failovers in ${seconds.toFixed(1)} s`,
+} else {
+  const of: FaultClass = values.maintenance ? 'Maintenance' : 'All';
+  const result =
+    values.seed === undefined
+      ? runSchedules(wholeNumber('first', values.first), wholeNumber('schedules', values.schedules), of)
+      : runSchedules(wholeNumber('seed', values.seed), 1, of);
+  const { schedules, failures, looks, reports, failovers, seconds } = result;
+  print(
+    result,
+    `${schedules} schedules, ${failures.length} failed; ${looks} looks, ${reports} reports, ${failovers} failovers in ${readable(seconds)} s`,
   );
+  process.exitCode = failures.length > 0 ? 1 : 0;
 }
-process.exitCode = failures.length > 0 ? 1 : 0;
+
+function runSchedules(first: number, schedules: number, of: FaultClass) {
+  const began = performance.now();
+  const failures: { seed: number; failure: string }[] = [];
+  const faults: Record<string, number> = {};
+  let [looks, reports, failovers] = [0, 0, 0];
+  for (let seed = first; seed < first + schedules; seed++) {
+    const result = simulate({ seed, of, ...(values.trace ? { trace: console.log } : {}) });
+    looks += result.looks;
+    reports += result.reports;
+    failovers += result.failovers;
+    for (const kind of result.faults) faults[kind] = (faults[kind] ?? 0) + 1;
+    if (result.failure === undefined) continue;
+    failures.push({ seed, failure: result.failure });
+    const replay = `npm run simulate -- --seed=${seed}${of === 'Maintenance' ? ' --maintenance' : ''} --trace`;
+    console.error(`seed ${seed}: ${result.failure}\nreplay: ${replay}`);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  return { schedules, failures, looks, reports, failovers, faults, seconds };
+}
+
+function print(result: object, lines: string): void {
+  console.log(values.json ? JSON.stringify(result) : lines);
+}
+
+function readable(figure: number): string {
+  return figure >= 100 ? String(Math.round(figure)) : String(Number(figure.toPrecision(3)));
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new RangeError(`--${option} is "${text}": expected a whole number`);
+  return Number(text);
+}

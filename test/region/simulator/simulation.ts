@@ -17,7 +17,7 @@ export interface SimulationOptions {
 export interface SimulationResult {
   readonly seed: number;
   readonly looks: number;
-  readonly messages: number;
+  readonly reports: number;
   readonly faults: readonly string[];
   /** How often a city was written off, counted per service. */
   readonly failovers: number;
@@ -56,7 +56,7 @@ export function simulate({ seed, of = 'All', trace, look }: SimulationOptions): 
   const faults: string[] = [];
   const result = (): SimulationResult => {
     const { looks, failovers } = watcher;
-    return { seed, looks, failovers, messages: region.network.sent, faults };
+    return { seed, looks, failovers, reports: region.network.reports, faults };
   };
   try {
     build(region, of);

@@ -18,14 +18,14 @@ test('a seed tells the same story every time', () => {
   expect(tell()).toEqual(story);
 });
 
-test('twelve schedules of faults and edits hold every invariant', () => {
-  const results = seeds(12).map((seed) => simulate({ seed }));
+test('six schedules of faults and edits hold every invariant', () => {
+  const results = seeds(6).map((seed) => simulate({ seed }));
   expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
-  expect(results.reduce((sum, { failovers }) => sum + failovers, 0)).toBeGreaterThan(4);
+  expect(results.reduce((sum, { failovers }) => sum + failovers, 0)).toBeGreaterThan(0);
 });
 
-test('twelve schedules of maintenance cost no replica', () => {
-  const results = seeds(12).map((seed) => simulate({ seed, of: 'Maintenance' }));
+test('six schedules of maintenance cost no replica', () => {
+  const results = seeds(6).map((seed) => simulate({ seed, of: 'Maintenance' }));
   expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
 });
 

@@ -1,0 +1,124 @@
+/**
+ * A large region: everything placed from nothing, a while at rest, one city lost and back. What is measured is what the
+ * hub's pure code takes; the clock of the region is virtual.
+ */
+import { Placement } from '../../../crds/placement.ts';
+import { lookAtRegion } from '../../../operator/plan/failover/region.ts';
+import { placeAll } from '../../../operator/plan/placement/place-all.ts';
+import { GPU } from './faults.ts';
+import { broken } from './invariants.ts';
+import { SimulatedRegion } from './region.ts';
+
+export interface ScaleOptions {
+  readonly cities: number;
+  readonly services: number;
+}
+
+export interface ScaleResult extends ScaleOptions {
+  readonly replicas: number;
+  /** Placement alone, from nothing. */
+  readonly placeSeconds: number;
+  /** The longest look while all comes up from nothing: placement, ceilings, grants. */
+  readonly firstLookSeconds: number;
+  /** A mean look with nothing to do. */
+  readonly restLookSeconds: number;
+  /** The longest look while a city is lost and its services are started elsewhere. */
+  readonly failoverLookSeconds: number;
+  readonly reportsPerCityAndMinuteAtRest: number;
+  readonly memoryMegabytes: number;
+}
+
+const GRACE_MS = 90_000;
+const MINUTE_MS = 60_000;
+/** Cities are filled to a part, so that one of them can be lost. */
+const FILL = 0.6;
+
+export function simulateLarge({ cities, services }: ScaleOptions): ScaleResult {
+  const looks: number[] = [];
+  const region = new SimulatedRegion({
+    seed: 1,
+    shortestGraceMs: GRACE_MS,
+    look: (input) => {
+      const began = performance.now();
+      const outcome = lookAtRegion(input);
+      looks.push((performance.now() - began) / 1000);
+      return outcome;
+    },
+  });
+  const replicas = build(region, { cities, services });
+  const placeSeconds = timeToPlace(region);
+  region.start();
+  const firstLookSeconds = Math.max(...passed(region, MINUTE_MS, looks));
+  checkAllReady(region, 'come up');
+  const before = region.network.reports;
+  const atRest = passed(region, 5 * MINUTE_MS, looks);
+  const reports = (region.network.reports - before) / cities / 5;
+  const [lost] = region.cities.values();
+  lost!.lose();
+  const failoverLookSeconds = Math.max(...passed(region, GRACE_MS + MINUTE_MS, looks));
+  checkAllReady(region, 'are replaced');
+  lost!.recover();
+  passed(region, 2 * MINUTE_MS, looks);
+  checkAllReady(region, 'are left when the city is back');
+  return {
+    cities,
+    services,
+    replicas,
+    placeSeconds,
+    firstLookSeconds,
+    restLookSeconds: atRest.reduce((sum, one) => sum + one, 0) / atRest.length,
+    failoverLookSeconds,
+    reportsPerCityAndMinuteAtRest: reports,
+    memoryMegabytes: Math.round(process.memoryUsage().rss / 1e6),
+  };
+}
+
+/** Services of one to four replicas and four priorities. @returns all replicas */
+function build(region: SimulatedRegion, { cities, services }: ScaleOptions): number {
+  const replicasOf = (service: number): number => 1 + (service % 4);
+  const all = Array.from({ length: services }, (_, i) => replicasOf(i)).reduce((sum, one) => sum + one, 0);
+  const capacity = { [GPU]: Math.ceil(all / cities / FILL) };
+  for (let i = 0; i < cities; i++)
+    region.addCity(`city-${i}`, capacity, { labels: { region: `region-${i % 20}` } });
+  const placement = Placement.parse({ failover: { graceSeconds: GRACE_MS / 1000 } });
+  for (let i = 0; i < services; i++) {
+    const replicas = replicasOf(i);
+    const demand = [{ resource: GPU, amount: 1 }];
+    const key = `default/service-${i}`;
+    region.addService({
+      key,
+      priority: i % 4,
+      replicas,
+      maximum: replicas,
+      isAutoscaled: false,
+      placement,
+      demand,
+    });
+  }
+  return all;
+}
+
+function timeToPlace({ hub, cities }: SimulatedRegion): number {
+  const requests = [...hub.intents.values()].map((intent) => ({ ...intent, shares: new Map() }));
+  const places = [...hub.cities.values()].map((spec) => {
+    return { ...spec, capacity: cities.get(spec.name)!.capacity, condition: 'Steady' as const };
+  });
+  const began = performance.now();
+  placeAll(requests, places);
+  return (performance.now() - began) / 1000;
+}
+
+function passed(region: SimulatedRegion, forMs: number, looks: number[]): number[] {
+  looks.length = 0;
+  region.agenda.runUntil(region.agenda.nowMs + forMs);
+  return [...looks];
+}
+
+function checkAllReady({ hub, cities }: SimulatedRegion, what: string): void {
+  for (const [key, { replicas }] of hub.intents) {
+    let ready = 0;
+    for (const name of hub.records.get(key)?.shares.keys() ?? [])
+      ready += cities.get(name)!.podsOf(key).ready;
+    if (ready < replicas) broken(key, `only ${ready} of ${replicas} replicas ${what}`);
+  }
+}
