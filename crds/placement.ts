@@ -150,6 +150,7 @@ export type Placement = z.infer<typeof Placement>;
 export const DECISION_REASONS = {
   Placed: 'The city has its part of the replicas.',
   Starting: 'Replicas have been given to the city and are not ready yet.',
+  NotBecomingReady: 'Replicas in the city do not become ready; other cities are tried first.',
   StandsIn: 'Replicas start here for a city that was lost.',
   WaitsForRoom: 'Replicas are meant for the city and start when others have made room.',
   WaitsForTurn: 'Enough services are on the move already; this one follows.',

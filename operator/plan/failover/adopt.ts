@@ -4,7 +4,14 @@
  */
 import type { ClaimReport } from './claim.ts';
 import type { Entry, Look } from './look.ts';
-import { NO_SHARES, newShare, type Service, type ServiceRecord, type ShareRecord } from './records.ts';
+import {
+  ALL_FIT,
+  NO_SHARES,
+  newShare,
+  type Service,
+  type ServiceRecord,
+  type ShareRecord,
+} from './records.ts';
 
 /** One entry per service, with a share for each city that holds something of it. */
 export function entriesOf(services: readonly Service[], look: Look): Map<string, Entry> {
@@ -25,8 +32,10 @@ export function entriesOf(services: readonly Service[], look: Look): Map<string,
 }
 
 function recordOf({ intent, record }: Service, { isListening }: Look): ServiceRecord {
-  if (!record)
-    return { key: intent.key, epoch: 0, shares: NO_SHARES, waiting: 0, isProvisional: isListening };
+  if (!record) {
+    const { key } = intent;
+    return { key, epoch: 0, shares: NO_SHARES, waiting: 0, unfit: ALL_FIT, isProvisional: isListening };
+  }
   return record.isProvisional && !isListening ? { ...record, isProvisional: false } : record;
 }
 

@@ -144,6 +144,13 @@ function leaving({ record, share, verdict }: Matter): Told {
 
 function starting({ record, share, ready }: Matter): Told {
   const { city, assigned } = share;
+  const { times = 0 } = record.unfit.get(city) ?? {};
+  if (times > 0) {
+    return {
+      reason: 'NotBecomingReady',
+      message: `${ofReplicas(ready, assigned, 'is ready', 'are ready')} in ${city}, where others have not become ready either; any other city with room is tried first`,
+    };
+  }
   const lost = [...record.shares.values()]
     .filter(({ standing }) => !isCounted(standing))
     .map((one) => one.city);

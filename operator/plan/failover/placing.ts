@@ -1,6 +1,7 @@
 /** The second stage of a look: where the replicas should be. */
 import type { PlacementRequest, PresentShare } from '../placement/city.ts';
 import { placeAll, type ServicePlacement } from '../placement/place-all.ts';
+import { unfitCities } from './fitness.ts';
 import type { Entry, Look } from './look.ts';
 import { mayRun, newShare, type ServiceRecord } from './records.ts';
 import { placeable } from './sights.ts';
@@ -24,10 +25,10 @@ export function placeShares(
   for (const entry of restless) if (entry.record.isProvisional) entry.record = waitingToHear(entry);
 }
 
-function requestOf({ service: { intent }, record }: Entry, { sights }: Look): PlacementRequest {
+function requestOf({ service: { intent }, record }: Entry, look: Look): PlacementRequest {
   const shares = new Map<string, PresentShare>();
   for (const [city, share] of record.shares) {
-    const sight = sights.get(city)!;
+    const sight = look.sights.get(city)!;
     const report = sight.city.claims.get(record.key);
     shares.set(city, {
       assigned: share.assigned,
@@ -38,7 +39,7 @@ function requestOf({ service: { intent }, record }: Entry, { sights }: Look): Pl
     });
   }
   const { key, priority, replicas, placement, demand } = intent;
-  return { key, priority, replicas, placement, demand, shares };
+  return { key, priority, replicas, placement, demand, shares, unfit: unfitCities(record, look) };
 }
 
 function withPlacement(

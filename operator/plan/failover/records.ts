@@ -28,6 +28,15 @@ export interface ShareRecord extends Claim {
   readonly standing: Standing;
   /** The city is to make room for a service of a higher priority. */
   readonly isYielding: boolean;
+  /** Since when guaranteed replicas are not ready in the city, as long as it is heard. */
+  readonly missingSinceMs?: number;
+}
+
+/** A city in which replicas of a service did not become ready. */
+export interface Unfit {
+  /** How often. */
+  readonly times: number;
+  readonly untilMs: number;
 }
 
 /** What the hub remembers of a service. */
@@ -39,6 +48,8 @@ export interface ServiceRecord {
   /** Replicas without a city, and why. */
   readonly waiting: number;
   readonly why?: { readonly reason: WaitingReason; readonly message: string };
+  /** Cities in which replicas did not become ready. */
+  readonly unfit: ReadonlyMap<string, Unfit>;
   /** Begun while the hub had not heard of every city: somebody may hold what it does not know of. */
   readonly isProvisional: boolean;
   /** When the service began to move, while it does. */
@@ -65,6 +76,8 @@ export interface CityKnowledge extends Omit<City, 'condition'> {
 }
 
 export const NO_SHARES: ReadonlyMap<string, ShareRecord> = new Map();
+
+export const ALL_FIT: ReadonlyMap<string, Unfit> = new Map();
 
 export function newShare(city: string): ShareRecord {
   return { ...NO_CLAIM, city, assigned: 0, standing: { phase: 'Serving' }, isYielding: false };

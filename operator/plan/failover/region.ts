@@ -69,6 +69,7 @@ function isRestless({ service, record }: Entry, { sights, touched }: Look): bool
     const sight = sights.get(city);
     if (!sight || sight.isLate || share.standing.phase !== 'Serving') return true;
     if (share.assigned !== share.grant.floor || share.isYielding) return true;
+    if (share.missingSinceMs !== undefined) return true;
     if (!isObeyed(share, sight.city.claims.get(record.key))) return true;
   }
   return false;

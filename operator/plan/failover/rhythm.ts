@@ -36,6 +36,8 @@ export interface FailoverSettings extends Pick<Rhythm, 'lateAfterMs'> {
   readonly maxMoves: number;
   /** A move that takes longer no longer keeps others waiting. */
   readonly moveTimeoutMs: number;
+  /** How long replicas may take to become ready before another city is tried. */
+  readonly readyTimeoutMs: number;
   /** How long a city must have been back before it is a place like any other; doubles with each recent loss. */
   readonly settleMs: number;
   readonly longestSettleMs: number;
@@ -51,6 +53,7 @@ export function settingsFor({ heartbeatMs, lateAfterMs }: Rhythm): FailoverSetti
     viewFreshMs: heartbeatMs * 2,
     maxMoves: 64,
     moveTimeoutMs: 10 * 60_000,
+    readyTimeoutMs: 15 * 60_000,
     settleMs: 60_000,
     longestSettleMs: 30 * 60_000,
     forgetMs: 60 * 60_000,

@@ -1,5 +1,6 @@
 /** The first stage of a look: what each city has acknowledged, and how it stands towards each service. */
 import { acknowledged, isObeyed } from './claim.ts';
+import { noticeFitness } from './fitness.ts';
 import type { Entry, Look } from './look.ts';
 import type { Service, ServiceRecord, ShareRecord } from './records.ts';
 import type { CitySight } from './sights.ts';
@@ -17,7 +18,7 @@ export function standShares(entries: readonly Entry[], look: Look): Set<string> 
   for (const entry of entries) {
     if (isMoving(entry.record, look)) moving.add(entry.record.key);
     const { record, asks } = stand(entry, look, false);
-    entry.record = record;
+    entry.record = noticeFitness(record, look);
     if (asks) asking.push(entry);
   }
   for (const entry of asking.sort(byPriority)) {

@@ -45,6 +45,8 @@ export interface PlacementRequest {
   readonly placement: Placement;
   readonly demand: Demand;
   readonly shares: ReadonlyMap<string, PresentShare>;
+  /** Cities in which replicas have not become ready: they keep what is ready and are a last resort for more. */
+  readonly unfit?: ReadonlySet<string>;
 }
 
 /** The labels of a city together with the one that every city has. */

@@ -2,7 +2,7 @@
  * One service onto the cities that may take it: as many replicas as fit, as fair as the weights ask for, as near as
  * possible to where they are.
  */
-import type { Candidate } from './candidates.ts';
+import type { Candidate, Verdict } from './candidates.ts';
 import { hasScores } from './candidates.ts';
 import type { PlacementRequest, PresentShare } from './city.ts';
 import { divide } from './divide.ts';
@@ -125,32 +125,24 @@ function slotsFor(
   request: PlacementRequest,
   candidates: readonly Candidate[],
   ledger: Ledger,
-  { takes, isLastResort, settled }: SlotOptions,
+  options: SlotOptions,
 ): CitySlot[] {
-  const { placement, shares } = request;
+  const { placement } = request;
   const slots: CitySlot[] = [];
   const isScored = hasScores(placement);
   const hash = tieBreak(request.key);
   const holdings = ledger.holdings(request.key);
   for (const candidate of candidates) {
-    if (!takes(candidate)) continue;
-    const { kind } = candidate.verdict;
-    if (kind === 'Closed' || kind === 'Leave' || kind === 'Forbidden') continue;
+    if (!options.takes(candidate) || takesNothing(candidate.verdict)) continue;
     const { name } = candidate.city;
-    const present = shares.get(name);
-    const current = settled?.get(name) ?? present?.assigned ?? 0;
-    const isOpen = kind === 'Open' || (kind === 'LastResort' && isLastResort);
+    const { current, isOpen, isLast } = standingOf(candidate, request, options);
     const has = holdings.get(name) ?? 0;
-    const free = settled ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
+    const free = options.settled ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
     const room = Math.max(0, free + has);
     // Where the city has shrunk, those of a lower priority lose their place first.
     const kept = free < 0 ? Math.min(current, ledger.roomFor(name, request) + has) : current;
-    const most = Math.min(
-      request.replicas,
-      isOpen ? Math.max(room, kept) : Math.min(current, Math.max(room, kept)),
-    );
-    // What stands in a last resort stays there: only new replicas go elsewhere first.
-    const isLast = kind === 'LastResort' && current === 0;
+    const held = Math.max(room, kept);
+    const most = Math.min(request.replicas, isOpen ? held : Math.min(current, held));
     // A full group still counts for the skew; elsewhere a full city plays no part.
     if (most === 0 && placement.spread === undefined) continue;
     slots.push({
@@ -161,11 +153,31 @@ function slotsFor(
       least: 0,
       most,
       current,
-      ready: present?.ready ?? 0,
+      ready: request.shares.get(name)?.ready ?? 0,
       tie: Math.min(room, MOST_ROOM) + hash(name),
     });
   }
   return isScored ? withRoomScores(slots, placement.weights?.freeCapacity ?? 0) : slots;
+}
+
+function takesNothing({ kind }: Verdict): boolean {
+  return kind === 'Closed' || kind === 'Leave' || kind === 'Forbidden';
+}
+
+/** What the city begins with, whether it takes more, and whether only what fits nowhere else. */
+function standingOf(
+  { city: { name }, verdict: { kind } }: Candidate,
+  { shares, unfit }: PlacementRequest,
+  { isLastResort, settled }: SlotOptions,
+): { current: number; isOpen: boolean; isLast: boolean } {
+  const { assigned, ready } = shares.get(name) ?? { assigned: 0, ready: 0 };
+  // Where replicas do not become ready, those that are stay and the others are looked for a better place.
+  const isUnfit = unfit?.has(name) ?? false;
+  const current = settled?.get(name) ?? (isUnfit ? Math.min(assigned, ready) : assigned);
+  const isOpen = kind !== 'Keep' && (isLastResort || (kind === 'Open' && !isUnfit));
+  // What stands in a last resort stays there: only new replicas go elsewhere first.
+  const isLast = isUnfit ? isLastResort : kind === 'LastResort' && current === 0;
+  return { current, isOpen, isLast };
 }
 
 const LAST_RESORT_TIER = 1_000;

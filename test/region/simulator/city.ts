@@ -43,6 +43,8 @@ export class SimulatedCity {
   capacity: Readonly<Record<string, number>>;
   isUp = true;
   isPaused = false;
+  /** Pods start and do not become ready. */
+  isUnfit = false;
   session = '';
   readonly held = new Map<string, Held>();
   /** Replicas that the load needs, by service. */
@@ -89,6 +91,19 @@ export class SimulatedCity {
     this.isUp = true;
     this.#views.clear();
     this.#beginSession();
+    this.#settle();
+  }
+
+  /** From now on nothing that starts becomes ready; what is ready stays so. */
+  becomeUnfit(): void {
+    this.isUnfit = true;
+  }
+
+  becomeFit(): void {
+    this.isUnfit = false;
+    for (const held of this.held.values()) {
+      held.pods = held.pods.map((pod) => (pod.readyAtMs === Number.POSITIVE_INFINITY ? {} : pod));
+    }
     this.#settle();
   }
 
@@ -194,7 +209,7 @@ export class SimulatedCity {
           if (isStarted) continue;
           const startMs = random.whole(2_000, 15_000);
           pod.startedAtMs = agenda.nowMs;
-          pod.readyAtMs = agenda.nowMs + startMs;
+          pod.readyAtMs = this.isUnfit ? Number.POSITIVE_INFINITY : agenda.nowMs + startMs;
           agenda.after(startMs, () => this.#reportSoon());
         }
       }

@@ -79,6 +79,15 @@ const DISTURBANCES: readonly Draw[] = [
   },
   ({ random, cities }) => {
     const city = random.pick([...cities.values()]);
+    return {
+      kind: 'nothing becomes ready',
+      on: city.name,
+      begin: () => city.becomeUnfit(),
+      end: () => city.becomeFit(),
+    };
+  },
+  ({ random, cities }) => {
+    const city = random.pick([...cities.values()]);
     return { kind: 'agent restarted', on: city.name, begin: () => city.restartAgent() };
   },
   ({ random, cities }) => {

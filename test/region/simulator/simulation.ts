@@ -33,6 +33,7 @@ const END_MS = CALM_FROM_MS + 400_000;
 
 /** Short times, so that much happens within a schedule. */
 const SETTINGS = {
+  readyTimeoutMs: 30_000,
   settleMs: 20_000,
   longestSettleMs: 120_000,
   moveTimeoutMs: 60_000,

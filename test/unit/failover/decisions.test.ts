@@ -32,9 +32,10 @@ interface Case {
   readonly ready?: number;
   readonly others?: readonly ShareRecord[];
   readonly waiting?: number;
+  readonly isUnfit?: boolean;
 }
 
-function decision({ share, city, ready = 2, others = [], waiting = 0 }: Case) {
+function decision({ share, city, ready = 2, others = [], waiting = 0, isUnfit = false }: Case) {
   const knowledge: CityKnowledge = {
     name: 'porto',
     labels: {},
@@ -55,6 +56,7 @@ function decision({ share, city, ready = 2, others = [], waiting = 0 }: Case) {
     epoch: 1,
     shares: new Map([porto, ...others].map((one) => [one.city, one])),
     waiting,
+    unfit: new Map(isUnfit ? [['porto', { times: 1, untilMs: NOW }]] : []),
     isProvisional: false,
   };
   const sights = sightsOf([knowledge], NOW, NOW - 1e9, settingsFor(rhythmFor(90_000)));
@@ -72,6 +74,11 @@ const CASES: [keyof typeof DECISION_REASONS, Case, string][] = [
   ['Placed', {}, 'porto guarantees 2 replicas'],
   ['Placed', { share: { grant: grant(2, 5) } }, 'porto guarantees 2 replicas and may run up to 5'],
   ['Starting', { ready: 1 }, '1 of 2 replicas is ready in porto'],
+  [
+    'NotBecomingReady',
+    { ready: 1, isUnfit: true },
+    '1 of 2 replicas is ready in porto, where others have not become ready either; any other city with room is tried first',
+  ],
   ['StandsIn', { ready: 0, others: [lostFaro] }, '0 of 2 replicas are ready in porto, standing in for faro'],
   [
     'WaitsForRoom',

@@ -339,6 +339,38 @@ describe('room that is not enough for all', () => {
   });
 });
 
+describe('a city in which nothing becomes ready', () => {
+  test('is given up for another one after a while, and not tried again soon', () => {
+    const story = new Story({ porto: 8, faro: 8, braga: 8 }, [service(3)]);
+    Object.assign(story.region.settings, { readyTimeoutMs: 60_000 });
+    expect(story.where()).toEqual({ porto: 1, faro: 1, braga: 1 });
+    story.city('faro').becomeUnfit();
+    story.city('porto').lose();
+    story.pass(GRACE_SECONDS + 15);
+    story.city('porto').recover();
+    const { hub } = story.region;
+    // Whether the replica of porto went to faro or to braga is a matter of room; a second one makes sure.
+    story.region.edit(KEY, { replicas: 6, maximum: 6 });
+    story.pass(45);
+    expect(story.decision('faro')).toMatchObject({ reason: expect.stringMatching(/Starting|StandsIn/) });
+    story.pass(60 + START_SECONDS);
+    expect(story.ready()).toBe(6);
+    expect(hub.records.get(KEY)?.unfit.has('faro')).toBe(true);
+  });
+
+  test('is not blamed for a model that is ready nowhere', () => {
+    const story = new Story({ porto: 8, faro: 8, braga: 8 }, []);
+    Object.assign(story.region.settings, { readyTimeoutMs: 60_000 });
+    for (const name of ['porto', 'faro', 'braga']) story.city(name).becomeUnfit();
+    story.region.addService(service(2));
+    story.pass(30);
+    const before = [...story.region.hub.records.get(KEY)!.shares.keys()];
+    story.pass(600);
+    expect([...story.region.hub.records.get(KEY)!.shares.keys()]).toEqual(before);
+    expect(story.region.hub.records.get(KEY)?.unfit.size).toBe(0);
+  });
+});
+
 describe('load', () => {
   test('moves the headroom between cities under one maximum', () => {
     const story = new Story({ porto: 12, faro: 12 }, [service(2, { maximum: 10 })]);
