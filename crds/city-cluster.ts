@@ -1,9 +1,12 @@
 /**
- * CityCluster, on the hub: one city that dials in. People write its spec; the city's agent writes what it knows of
- * itself into the status; the hub writes what it concludes.
+ * CityCluster, on the hub: one city that dials in. People write its spec; the hub writes its status, from what the city
+ * reports (city-report.ts) and from what it concludes. The city itself can write neither.
  */
 import { z } from 'zod';
 import { mapList } from './cel.ts';
+import type { CityCondition } from './city-conditions.ts';
+import { CityCapacity } from './city-report.ts';
+import type { API_VERSION } from './model-service.ts';
 import { TAINT_EFFECTS } from './placement.ts';
 
 /** A label that every city carries without being given it: its own name. */
@@ -28,7 +31,8 @@ export const CityClusterSpec = z.object({
     .describe('For maintenance: every replica leaves, each as soon as another is ready elsewhere.'),
   location: z
     .object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) })
-    .optional(),
+    .optional()
+    .describe('Where the city is, in degrees; for people and maps, placement goes by labels.'),
   pricePerHour: z
     .number()
     .min(0)
@@ -43,44 +47,73 @@ export const CityClusterSpec = z.object({
 export type CityClusterSpec = z.infer<typeof CityClusterSpec>;
 
 export const CityClusterStatus = z.object({
-  session: z
+  observedGeneration: z.int().optional(),
+  namespace: z.string().max(63).optional().describe('Namespace on the hub that belongs to the city.'),
+  address: z
     .string()
-    .max(64)
+    .max(512)
     .optional()
-    .describe(
-      'Changes whenever the city has been out of touch: what was decided before is no longer obeyed.',
-    ),
+    .describe('Where the city says that it can be looked at from other cities.'),
+  kubernetesVersion: z.string().max(64).optional(),
+  operatorVersion: z.string().max(64).optional(),
   capacity: z
-    .array(
-      z.object({
-        resource: z.string().max(253),
-        total: z.number().min(0).describe('In base units: devices, cores, bytes.'),
-        forShares: z
-          .number()
-          .min(0)
-          .describe('What shares may use altogether: the total less what other workloads of the city use.'),
-      }),
-    )
+    .array(CityCapacity)
     .max(64)
     .meta(mapList('resource'))
-    .optional(),
-  views: z
+    .optional()
+    .describe('As last reported by the city.'),
+  free: z.string().max(253).optional().describe('GPUs that are free / there, such as 3/8.'),
+  services: z.int32().min(0).optional().describe('Services that have replicas in the city.'),
+  replicas: z.int32().min(0).optional().describe('Pods of services from the hub that run in the city.'),
+  lastHeardTime: z
+    .string()
+    .max(64)
+    .meta({ format: 'date-time' })
+    .optional()
+    .describe('While the city is silent: when it was heard of last. Absent while it is heard.'),
+  steadiness: z
+    .object({
+      isAbsent: z.boolean(),
+      isSettling: z.boolean(),
+      losses: z.int32().min(0).describe('Recent times that the city went silent; quiet hours halve it.'),
+      changedAtMs: z.int().min(0).describe('When the city last went or came, milliseconds since 1970.'),
+    })
+    .optional()
+    .describe('The damping that keeps a city that comes and goes from being given what has another place.'),
+  conditions: z
     .array(
       z.object({
-        city: z.string().max(63),
-        sees: z.boolean().describe('Whether that city answers this one.'),
-        ageSeconds: z.int32().min(0).describe('How old the look was when it was reported.'),
+        type: z.string().max(316),
+        status: z.enum(['True', 'False', 'Unknown']),
+        reason: z.string().min(1).max(1024),
+        message: z.string().max(32_768),
+        observedGeneration: z.int().min(0).optional(),
+        lastTransitionTime: z.string().max(64).meta({ format: 'date-time' }),
       }),
     )
-    .max(500)
-    .meta(mapList('city'))
-    .optional()
-    .describe('What this city sees of others: the second vantage point before anything is moved.'),
-  unsteadiness: z
-    .object({
-      losses: z.int32().min(0).describe('Recent times that the city went silent; quiet hours halve it.'),
-      lastChangeTime: z.string().max(64).meta({ format: 'date-time' }),
-    })
+    .max(16)
+    .meta(mapList('type'))
     .optional(),
 });
-export type CityClusterStatus = z.infer<typeof CityClusterStatus>;
+export type CityClusterStatus = Omit<z.infer<typeof CityClusterStatus>, 'conditions'> & {
+  conditions?: CityCondition[];
+};
+
+/** Cluster-scoped; the name is the name of the city. */
+export interface CityCluster {
+  apiVersion: typeof API_VERSION;
+  kind: 'CityCluster';
+  metadata: {
+    name: string;
+    uid: string;
+    generation: number;
+    resourceVersion?: string;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    finalizers?: string[];
+  };
+  spec: CityClusterSpec;
+  status?: CityClusterStatus;
+}

@@ -8,6 +8,8 @@ import { Autoscaling } from './autoscaling.ts';
 import { cel, mapList } from './cel.ts';
 import type { ServiceCondition } from './conditions.ts';
 import { MODEL_URI_EXPECTED, MODEL_URI_PATTERN } from './model-uri.ts';
+import { Placement, PlacementDecision } from './placement.ts';
+import { PlacementRecord } from './placement-record.ts';
 import { PodTemplate, Resources } from './pod-fields.ts';
 
 export const GROUP = 'aicity.io';
@@ -176,6 +178,7 @@ export const ModelServiceSpec = z
     podTemplate: PodTemplate.optional(),
     serving: Serving,
     rollout: Rollout,
+    placement: Placement.optional(),
   })
   .meta(
     cel(
@@ -200,6 +203,36 @@ export const ModelServiceSpec = z
 export type ModelServiceSpec = z.infer<typeof ModelServiceSpec>;
 
 const count = (what: string) => z.int32().min(0).optional().describe(what);
+
+const CityShareStatus = z.object({
+  city: z.string().max(63),
+  known: z
+    .boolean()
+    .describe('False: the city is silent, and the figures are what it said last; they are not in the sums.'),
+  lastHeardTime: z
+    .string()
+    .max(64)
+    .meta({ format: 'date-time' })
+    .optional()
+    .describe('While the city is silent: when it was heard of last.'),
+  replicas: z.int32().min(0).describe('Pods that exist.'),
+  readyReplicas: z.int32().min(0),
+  guaranteed: z.int32().min(0).describe('Replicas that the city was last told to guarantee.'),
+  maxReplicas: z.int32().min(0).describe('The most that the city was last told it may run.'),
+  version: z.string().max(32).optional().describe('Model version that the ready replicas serve.'),
+  busyPercent: z.int32().optional(),
+  requestsPerSecond: z.number().optional(),
+  reason: z.string().max(1024).optional().describe('Of the Ready condition in the city.'),
+  message: z.string().max(2048).optional(),
+});
+export type CityShareStatus = z.infer<typeof CityShareStatus>;
+
+const Endpoint = z.object({
+  city: z.string().max(63),
+  url: z.string().max(512),
+  weight: z.int32().min(1).describe('Share of the requests, in proportion to the ready replicas.'),
+});
+export type Endpoint = z.infer<typeof Endpoint>;
 
 export const ModelServiceStatus = z.object({
   observedGeneration: z.int().optional(),
@@ -230,6 +263,25 @@ export const ModelServiceStatus = z.object({
       reportingReplicas: z.int32().optional().describe('Replicas whose reports these figures come from.'),
     })
     .optional(),
+  cities: z
+    .array(CityShareStatus)
+    .max(500)
+    .meta(mapList('city'))
+    .optional()
+    .describe('On a hub: what each city has of the service.'),
+  decisions: z
+    .array(PlacementDecision)
+    .max(500)
+    .meta(mapList('city'))
+    .optional()
+    .describe('On a hub: why each city has the replicas that it has.'),
+  endpoints: z
+    .array(Endpoint)
+    .max(500)
+    .meta(mapList('city'))
+    .optional()
+    .describe('On a hub: where clients go. A city with nothing ready is not here.'),
+  placement: PlacementRecord.optional().describe('On a hub: what it remembers of its decisions.'),
   conditions: z
     .array(
       z.object({

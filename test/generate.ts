@@ -12,7 +12,7 @@ import {
   chartReference,
   chartSchema,
 } from '../crds/chart-files.ts';
-import { definitionYaml } from '../crds/definition-yaml.ts';
+import { definitionFiles } from '../crds/definition-yaml.ts';
 import { modelServerReference } from '../model-server/reference.ts';
 import { rbacTemplate } from '../operator/rbac-templates.ts';
 import { metricReference } from '../operator/telemetry/metric-list.ts';
@@ -24,7 +24,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export function generatedFiles(): Map<string, string> {
   const { version, description } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return new Map([
-    ['crds/modelservices.aicity.io.yaml', definitionYaml()],
+    ...definitionFiles(),
     ['charts/aicity-operator/templates/crds.yaml', chartDefinition()],
     ['charts/aicity-operator/templates/rbac.yaml', rbacTemplate()],
     ['charts/aicity-operator/values.yaml', chartDefaults(version)],
