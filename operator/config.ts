@@ -1,6 +1,7 @@
 /** What the installation tells the operator, from environment variables. */
 import { hostname } from 'node:os';
 import type { Level } from 'pino';
+import { MAX_CITY_NAME_LENGTH } from '../crds/region.ts';
 
 export interface Config {
   readonly namespace: string;
@@ -13,10 +14,26 @@ export interface Config {
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly imagePullSecrets: readonly string[];
   readonly metricsAdapter: boolean;
+  /** Whether this cluster places services over cities. */
+  readonly hub: boolean;
+  /** Set where this cluster is a city of a hub. */
+  readonly city?: CityRole;
   readonly logLevel: Level | 'silent';
   readonly tlsPort: number;
   readonly healthPort: number;
   readonly metricsPort: number;
+}
+
+/** What a city needs to dial its hub. */
+export interface CityRole {
+  /** As the CityCluster on the hub is named. */
+  readonly name: string;
+  /** File with the hub's address and the city's token; read anew when the token was refused. */
+  readonly hubKubeconfig: string;
+  /** URL at which other cities can look whether this one is there. */
+  readonly address?: string;
+  /** URL of a service for clients outside, with {name} and {namespace} in it. */
+  readonly endpointTemplate?: string;
 }
 
 /** Names the variable, what was found and what was expected. */
@@ -54,8 +71,35 @@ export function readConfig(environment: Environment): Config {
       .map((name) => name.trim())
       .filter((name) => name !== ''),
     metricsAdapter: oneOf('AICITY_METRICS_ADAPTER', ['enabled', 'disabled'], 'enabled') === 'enabled',
+    hub: oneOf('AICITY_HUB', ['enabled', 'disabled'], 'disabled') === 'enabled',
+    ...cityRole(environment),
     logLevel: oneOf('AICITY_LOG_LEVEL', LOG_LEVELS, 'info'),
     ...PORTS,
+  };
+}
+
+function cityRole(environment: Environment): { city?: CityRole } {
+  const value = (name: string) => environment[name]?.trim() || undefined;
+  const name = value('AICITY_CITY_NAME');
+  const hubKubeconfig = value('AICITY_HUB_KUBECONFIG');
+  if (name === undefined) {
+    if (hubKubeconfig === undefined) return {};
+    throw new ConfigError('AICITY_HUB_KUBECONFIG is set without AICITY_CITY_NAME, by which the hub knows us');
+  }
+  if (name.length > MAX_CITY_NAME_LENGTH || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name)) {
+    throw new ConfigError(
+      `AICITY_CITY_NAME is "${name}"; expected at most ${MAX_CITY_NAME_LENGTH} lower-case letters, digits and dashes`,
+    );
+  }
+  if (hubKubeconfig === undefined) {
+    throw new ConfigError(
+      'AICITY_CITY_NAME is set without AICITY_HUB_KUBECONFIG, the file that leads to the hub',
+    );
+  }
+  const address = value('AICITY_CITY_ADDRESS');
+  const endpointTemplate = value('AICITY_CITY_ENDPOINT_TEMPLATE');
+  return {
+    city: { name, hubKubeconfig, ...(address && { address }), ...(endpointTemplate && { endpointTemplate }) },
   };
 }
 

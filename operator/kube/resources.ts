@@ -16,6 +16,8 @@ const clusterScoped = (apiVersion: string, kind: string, plural: string): Resour
 
 export const resources = {
   ModelService: namespaced('aicity.io/v1alpha1', 'ModelService', 'modelservices'),
+  CityCluster: clusterScoped('aicity.io/v1alpha1', 'CityCluster', 'cityclusters'),
+  CityReport: namespaced('aicity.io/v1alpha1', 'CityReport', 'cityreports'),
 
   ConfigMap: namespaced('v1', 'ConfigMap', 'configmaps'),
   Namespace: clusterScoped('v1', 'Namespace', 'namespaces'),
@@ -38,6 +40,8 @@ export const resources = {
   EndpointSlice: namespaced('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices'),
   Lease: namespaced('coordination.k8s.io/v1', 'Lease', 'leases'),
   Event: namespaced('events.k8s.io/v1', 'Event', 'events'),
+
+  RoleBinding: namespaced('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings'),
 
   APIService: clusterScoped('apiregistration.k8s.io/v1', 'APIService', 'apiservices'),
   CustomResourceDefinition: clusterScoped(

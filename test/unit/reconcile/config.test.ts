@@ -37,12 +37,38 @@ test('what the chart sets, and defaults for the rest', () => {
   });
 });
 
+test('neither hub nor city unless told', () => {
+  expect(readConfig(complete).hub).toBe(false);
+  expect(readConfig(complete)).not.toHaveProperty('city');
+});
+
+test('hub and city at once', () => {
+  const both = {
+    ...complete,
+    AICITY_HUB: 'enabled',
+    AICITY_CITY_NAME: 'porto',
+    AICITY_HUB_KUBECONFIG: '/etc/aicity/hub/kubeconfig',
+    AICITY_CITY_ADDRESS: 'https://porto.example.org',
+    AICITY_CITY_ENDPOINT_TEMPLATE: '',
+  };
+  expect(readConfig(both).hub).toBe(true);
+  expect(readConfig(both).city).toEqual({
+    name: 'porto',
+    hubKubeconfig: '/etc/aicity/hub/kubeconfig',
+    address: 'https://porto.example.org',
+  });
+});
+
 describe('refused with the name of the variable', () => {
   test.each([
     ['AICITY_OPERATOR_NAMESPACE', '', /^AICITY_OPERATOR_NAMESPACE is not set/],
     ['AICITY_POD_IP', undefined, /^AICITY_POD_IP is not set/],
     ['AICITY_IMAGE_PULL_POLICY', 'Sometimes', /is "Sometimes"; expected one of Always, IfNotPresent, Never/],
     ['AICITY_METRICS_ADAPTER', 'true', /is "true"; expected one of enabled, disabled/],
+    ['AICITY_HUB', 'yes', /is "yes"; expected one of enabled, disabled/],
+    ['AICITY_CITY_NAME', 'Porto', /is "Porto"; expected at most 50 lower-case letters/],
+    ['AICITY_CITY_NAME', 'porto', /is set without AICITY_HUB_KUBECONFIG/],
+    ['AICITY_HUB_KUBECONFIG', '/hub', /is set without AICITY_CITY_NAME/],
     ['AICITY_LOG_LEVEL', 'loud', /is "loud"; expected one of fatal/],
   ])('%s', (name, value, sentence) => {
     expect(() => readConfig({ ...complete, [name]: value })).toThrow(sentence);
