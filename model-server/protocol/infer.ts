@@ -28,6 +28,8 @@ export interface InferRequest {
   readonly outputs: ReadonlyMap<string, boolean> | undefined;
   /** Whether outputs are to be sent raw where nothing else is said. */
   readonly isBinary: boolean;
+  /** How long the request may wait; undefined: as long as any. */
+  readonly timeoutSeconds?: number | undefined;
 }
 
 /** A body in two parts; `jsonLength` is undefined when there are no raw tensors. */
@@ -60,7 +62,22 @@ export function decodeInfer(
     inputs,
     outputs: decodeOutputs(request['outputs'], signature, isBinary(request, 'binary_data_output')),
     isBinary: isBinary(request, 'binary_data_output'),
+    timeoutSeconds: timeoutOf(parameter(request, 'timeout')),
   };
+}
+
+/**
+ * Triton's request parameter `timeout`: microseconds that a request may wait; 0 means nothing.
+ * @throws ProtocolError InvalidArgument
+ */
+export function timeoutOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const microseconds = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof microseconds !== 'number' || !(microseconds >= 0)) {
+    const found = typeof value === 'bigint' ? `the number ${value}` : describe(value);
+    throw invalid('parameters.timeout', `${found} found, a number of microseconds expected`);
+  }
+  return microseconds === 0 ? undefined : microseconds / 1e6;
 }
 
 function headerLength(text: string, bodyLength: number): number {

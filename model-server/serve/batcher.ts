@@ -22,11 +22,15 @@ export interface Request {
   readonly signature: string;
   /** Checked against the signature. Given away with the request. */
   readonly inputs: NamedTensors;
+  /** How long it may wait, where that is less than for all requests. */
+  readonly timeoutSeconds?: number | undefined;
   /** Called once, and never after the request was withdrawn. Must not throw. */
   done(outcome: Outcome): void;
 }
 
-export type Outcome = { outputs: NamedTensors; queuedMilliseconds: number } | { error: ProtocolError };
+export type Outcome =
+  | { outputs: NamedTensors; queuedMilliseconds: number; computedMilliseconds: number }
+  | { error: ProtocolError };
 
 export interface BatcherSettings {
   maxBatchSize: number;
@@ -36,7 +40,7 @@ export interface BatcherSettings {
 
 /** What observers are told; each number is for one event. */
 export interface BatcherEvents {
-  batchFinished(requests: number, rows: number): void;
+  batchFinished(requests: number, rows: number, model: RunnableModel, computedMilliseconds: number): void;
   requestStarted(queuedMilliseconds: number): void;
   requestExpired(queuedMilliseconds: number): void;
 }
@@ -62,7 +66,8 @@ export class Batcher {
   #finishedRunSeconds = 0;
   #wake: (() => void) | undefined;
   #pumpDue = false;
-  #sweepDue = false;
+  #sweepAt: number | undefined;
+  #cancelSweep = () => {};
 
   constructor(engine: Engine, settings: () => BatcherSettings, events: BatcherEvents, clock: Clock) {
     this.#engine = engine;
@@ -98,7 +103,7 @@ export class Batcher {
    * @returns a function that withdraws it: a waiting request is dropped, a running one has its outcome ignored.
    */
   submit(request: Request): () => void {
-    const { model, signature, inputs } = request;
+    const { model, signature, inputs, timeoutSeconds = Number.POSITIVE_INFINITY } = request;
     const rows = model.joinable.has(signature) ? rowsOf(inputs) : undefined;
     const now = this.#clock.monotonicMilliseconds();
     const job: Job = {
@@ -107,12 +112,12 @@ export class Batcher {
       rows: rows ?? 1,
       bytes: bytesOf(inputs),
       enqueuedAt: now,
-      deadlineAt: now + this.#settings().requestTimeoutSeconds * 1000,
+      deadlineAt: now + Math.min(this.#settings().requestTimeoutSeconds, timeoutSeconds) * 1000,
       cancelled: false,
     };
     this.#queue.add(job);
     this.#schedulePump();
-    this.#scheduleSweep();
+    this.#scheduleSweep(job.deadlineAt);
     return () => {
       job.cancelled = true;
       this.#queue.remove(job);
@@ -157,17 +162,22 @@ export class Batcher {
     }
     const answers = await this.#answers(batch);
     for (const job of batch) this.#running.delete(job);
-    this.#finishedRunSeconds += this.runSeconds;
+    const computedMilliseconds = this.#clock.monotonicMilliseconds() - startedAt;
+    this.#finishedRunSeconds += computedMilliseconds / 1000;
     this.#runningSince = undefined;
     const rows = batch.reduce((sum, job) => sum + job.rows, 0);
-    this.#events.batchFinished(batch.length, rows);
+    const { model } = (batch[0] as Job).request;
+    this.#events.batchFinished(batch.length, rows, model, computedMilliseconds);
     // The next run goes first: answers are written while it computes.
     this.#pump();
     batch.forEach((job, index) => {
       const answer = answers[index] as NamedTensors | ProtocolError;
       if (job.cancelled) return;
       if (answer instanceof ProtocolError) job.request.done({ error: answer });
-      else job.request.done({ outputs: answer, queuedMilliseconds: startedAt - job.enqueuedAt });
+      else {
+        const queuedMilliseconds = startedAt - job.enqueuedAt;
+        job.request.done({ outputs: answer, queuedMilliseconds, computedMilliseconds });
+      }
     });
   }
 
@@ -202,13 +212,14 @@ export class Batcher {
     return this.#engine.run(model.id, signature, inputs);
   }
 
-  #scheduleSweep(): void {
-    const deadline = this.#sweepDue ? undefined : this.#queue.firstDeadline();
-    if (deadline === undefined) return;
-    this.#sweepDue = true;
+  /** Sets the one timer to the deadline that passes first; a request's own timeout may be shorter than all others. */
+  #scheduleSweep(deadline = this.#queue.firstDeadline()): void {
+    if (deadline === undefined || (this.#sweepAt !== undefined && this.#sweepAt <= deadline)) return;
+    this.#cancelSweep();
+    this.#sweepAt = deadline;
     const seconds = (deadline - this.#clock.monotonicMilliseconds()) / 1000;
-    this.#clock.after(Math.max(seconds, SWEEP_SECONDS), () => {
-      this.#sweepDue = false;
+    this.#cancelSweep = this.#clock.after(Math.max(seconds, SWEEP_SECONDS), () => {
+      this.#sweepAt = undefined;
       this.#sweep();
     });
   }
@@ -218,12 +229,16 @@ export class Batcher {
     for (const job of this.#queue.takeExpired(now)) {
       const waited = now - job.enqueuedAt;
       this.#events.requestExpired(waited);
-      const sentence = `the request waited ${(waited / 1000).toFixed(1)} s for the engine, longer than spec.serving.requestTimeoutSeconds allows: try again later, or ask for more replicas`;
+      const limit = isLimitOfItsOwn(job) ? 'its own timeout' : 'spec.serving.requestTimeoutSeconds';
+      const sentence = `the request waited ${(waited / 1000).toFixed(1)} s for the engine, longer than ${limit} allows: try again later, or ask for more replicas`;
       if (!job.cancelled) job.request.done({ error: new ProtocolError('DeadlineExceeded', '', sentence) });
     }
     this.#scheduleSweep();
   }
 }
+
+const isLimitOfItsOwn = ({ request, deadlineAt, enqueuedAt }: Job) =>
+  request.timeoutSeconds !== undefined && deadlineAt - enqueuedAt === request.timeoutSeconds * 1000;
 
 function protocolErrorOf(cause: unknown): ProtocolError {
   if (cause instanceof ProtocolError) return cause;

@@ -62,7 +62,7 @@ interface Asked {
   withdraw(): void;
 }
 
-function ask(values: number[], signature = 'double', to = model): Asked {
+function ask(values: number[], signature = 'double', to = model, timeoutSeconds?: number): Asked {
   const inputs: NamedTensors = new Map([
     ['x', { datatype: 'FP32', shape: [values.length], data: Float32Array.from(values) }],
   ]);
@@ -72,7 +72,7 @@ function ask(values: number[], signature = 'double', to = model): Asked {
     asked.answer =
       'error' in outcome ? `${outcome.error.status} ${outcome.error.message}` : numbers(outcome.outputs, 'y');
   };
-  asked.withdraw = batcher.submit({ model: to, signature, inputs, done });
+  asked.withdraw = batcher.submit({ model: to, signature, inputs, timeoutSeconds, done });
   return asked;
 }
 
@@ -175,6 +175,19 @@ describe('failures', () => {
 });
 
 describe('waiting', () => {
+  test('longer than a request allows for itself is answered 504, before older ones that allow more', async () => {
+    ask([1]);
+    await settled();
+    const patient = ask([2]);
+    const hasty = ask([3], 'double', model, 0.5);
+    await clock.advance(0.5);
+    expect(hasty.answer).toMatch(/^504 the request waited 0.5 s .*its own timeout/);
+    expect(patient.answer).toBeUndefined();
+    await runs[0]!.finish();
+    await runs[1]!.finish();
+    expect(patient.answer).toEqual([4]);
+  });
+
   test('too long is answered 504, also while a run goes on and on', async () => {
     settings.requestTimeoutSeconds = 2;
     const running = ask([1]);
