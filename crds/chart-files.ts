@@ -6,8 +6,10 @@ import { dump } from 'js-yaml';
 import { z } from 'zod';
 import { chartValues } from './chart-values.ts';
 import { modelServiceDefinition } from './custom-resource-definition.ts';
+import { cityClusterDefinition, cityReportDefinition } from './region-definitions.ts';
 import type { JsonSchema } from './structural.ts';
 
+const GENERATED = 'Generated from crds/*.ts by `npm run generate`. Do not edit.';
 const NOTE = 'Generated from crds/chart-values.ts by `npm run generate`. Do not edit.';
 
 /** Fields that a person never sets. */
@@ -27,17 +29,25 @@ export function chartMetadata(version: string, description: string): string {
   return `# ${NOTE}\n${dump(chart)}`;
 }
 
+/** Kinds that only a hub has. Like the other they stay, and with them the region, when the chart goes. */
+export function chartHubDefinitions(): string {
+  const documents = [cityClusterDefinition(), cityReportDefinition()].map(definitionTemplate);
+  return `# ${GENERATED}\n{{- if .Values.hub.enabled }}\n${documents.join('---\n')}{{- end }}\n`;
+}
+
 /**
  * The CRD as a template, so that `helm upgrade` upgrades it, which Helm never does for its `crds/` folder.
  * `helm uninstall` leaves it: deleting it would delete every ModelService.
  */
 export function chartDefinition(): string {
-  const { metadata, ...definition } = modelServiceDefinition();
+  return `# ${GENERATED}\n${definitionTemplate(modelServiceDefinition())}`;
+}
+
+function definitionTemplate({ metadata, ...definition }: JsonSchema): string {
   const body = dump(definition, { lineWidth: 120, noRefs: true });
   if (body.includes('{{')) throw new Error('the CRD has {{ in it, which Helm would take for a template');
   const { name } = metadata as { name: string };
-  return `# Generated from crds/*.ts by \`npm run generate\`. Do not edit.
-metadata:
+  return `metadata:
   name: ${name}
   labels:
     {{- include "aicity-operator.labels" . | nindent 4 }}

@@ -3,6 +3,7 @@
  * generated from here, so that Helm itself refuses a wrong or misspelt value.
  */
 import { z } from 'zod';
+import { MAX_CITY_NAME_LENGTH } from './region.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -85,6 +86,74 @@ const PodMonitor = z
   })
   .prefault({});
 
+/** A service that is reached from elsewhere: no path, query or user. */
+const SERVER = /^https:\/\/([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?\/?$/;
+const URL_LIKE = /^https?:\/\/[^\s"'\\]+$/;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+const CITY = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+const emptyOr = <T extends z.ZodType>(schema: T) => z.union([z.literal(''), schema]);
+
+const Hub = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Make this cluster a hub: ModelServices with spec.placement are split over the cities that dial in.',
+      ),
+  })
+  .prefault({});
+
+const City = z
+  .strictObject({
+    name: emptyOr(z.string().max(MAX_CITY_NAME_LENGTH).regex(CITY))
+      .default('')
+      .describe('Make this cluster a city of a hub, under the name that its CityCluster has there.'),
+    address: emptyOr(z.string().max(512).regex(URL_LIKE))
+      .default('')
+      .describe(
+        'URL at which other cities can look whether this one is there. Services of type NodePort are published with its host.',
+      ),
+    endpointTemplate: emptyOr(z.string().max(512).regex(URL_LIKE))
+      .default('')
+      .describe(
+        'URL of a service for clients outside, with {name} and {namespace} in it, where a gateway of yours leads to the services.',
+      ),
+    peerPorts: z
+      .array(z.int().min(1).max(65_535))
+      .min(1)
+      .default([80, 443, 8443])
+      .describe(
+        'Ports of the addresses of other cities, to which the network policy lets the operator through.',
+      ),
+    hub: z
+      .strictObject({
+        kubeconfigSecret: emptyOr(z.string().max(253).regex(NAME))
+          .default('')
+          .describe(
+            'Secret in this namespace whose key kubeconfig leads to the hub, in place of the three values below; the port of the hub must be among networkPolicy.apiServerPorts.',
+          ),
+        server: emptyOr(z.string().max(512).regex(SERVER))
+          .default('')
+          .describe("URL of the hub's API server as the city reaches it: https://hub.example.org:6443."),
+        caData: emptyOr(z.string().regex(BASE64))
+          .default('')
+          .describe(
+            "The hub's certificate authority in base64, as in a kubeconfig. Empty: the authorities that everybody trusts.",
+          ),
+        token: emptyOr(
+          z
+            .string()
+            .max(16_384)
+            .regex(/^[A-Za-z0-9._~+/-]+=*$/),
+        )
+          .default('')
+          .describe("The city's token, from Secret city-token in its namespace on the hub."),
+      })
+      .prefault({}),
+  })
+  .prefault({});
+
 /** @param version of the images that the chart installs unless told otherwise. */
 export const chartValues = (version: string) =>
   z.strictObject({
@@ -124,6 +193,8 @@ export const chartValues = (version: string) =>
     podAnnotations: stringMap().default({}).describe('Annotations of the pods of the operator.'),
     networkPolicy: NetworkPolicy,
     podMonitor: PodMonitor,
+    hub: Hub,
+    city: City,
     global: z.looseObject({}).optional().describe('Set by Helm when this chart is part of another.'),
   });
 export type ChartValues = z.infer<ReturnType<typeof chartValues>>;

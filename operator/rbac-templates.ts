@@ -3,6 +3,7 @@ import { dump } from 'js-yaml';
 import {
   EXISTING_ROLES,
   type ExistingRole,
+  type Feature,
   GRANTS,
   type Grant,
   OPERATOR_NAME,
@@ -13,14 +14,19 @@ const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const RELEASE_NAMESPACE = '{{ .Release.Namespace }}';
 const LABELS = '{{- include "aicity-operator.labels" . | nindent 4 }}';
 
+/** When a part of the installation is on. */
+const CONDITIONS: Readonly<Record<Feature, string>> = {
+  metricsAdapter: '.Values.metricsAdapter.enabled',
+  hub: '.Values.hub.enabled',
+  city: '.Values.city.name',
+};
+
 /** Helm template with every role and binding; each rule has its reason above it. */
 export function rbacTemplate(): string {
   const documents = [
     ...GRANTS.map((grant) => ({ grant, text: grantDocuments(grant) })),
     ...EXISTING_ROLES.map((role) => ({ grant: role, text: existingRoleBinding(role) })),
-  ].map(({ grant, text }) =>
-    grant.withMetricsAdapter ? `{{- if .Values.metricsAdapter.enabled }}\n${text}{{- end }}\n` : text,
-  );
+  ].map(({ grant: { only }, text }) => (only ? `{{- if ${CONDITIONS[only]} }}\n${text}{{- end }}\n` : text));
   return `{{- /* Generated from operator/rbac.ts by \`npm run generate\`. Do not edit. */}}\n${documents.join('')}`;
 }
 
@@ -31,7 +37,8 @@ function grantDocuments(grant: Grant): string {
       ? grant.to.into.map((role) => `    ${RBAC_GROUP}/aggregate-to-${role}: "true"\n`).join('')
       : '';
   const role = `${head(kind, grant.name, grant.scope === 'own' ? RELEASE_NAMESPACE : undefined)}${aggregation}rules:\n${grant.permissions.map(rule).join('')}`;
-  return grant.to.kind === 'aggregated' ? role : role + binding(grant, kind);
+  const isBound = grant.to.kind === 'operator' || grant.to.kind === 'serviceAccount';
+  return isBound ? role + binding(grant, kind) : role;
 }
 
 function rule({ apiGroup, resources, verbs, resourceNames, why }: Permission): string {

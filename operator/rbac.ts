@@ -3,8 +3,19 @@
  * permission tests and the documentation come from. A call that the operator makes belongs here with its reason;
  * a line that no call needs is a fault.
  */
+import { CITY_OBJECTS, CITY_ROLE_NAME } from '../crds/region.ts';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+export type Verb =
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection'
+  /** To give a role to somebody without holding its rights; only ever for a role of ours, by name. */
+  | 'bind';
 
 export interface Permission {
   /** Empty for the core group. */
@@ -17,11 +28,18 @@ export interface Permission {
   readonly why: string;
 }
 
-/** Who receives a grant. `aggregated…`: everybody whom the cluster's own roles of that name are bound to. */
+/**
+ * Who receives a grant. `aggregated`: everybody whom the cluster's own roles of that name are bound to. `perCity`: nobody
+ * at first; the hub binds the role in the namespace of each city (plan/hub/joining.ts).
+ */
 export type Grantee =
   | { readonly kind: 'operator' }
   | { readonly kind: 'serviceAccount'; readonly namespace: string; readonly name: string }
-  | { readonly kind: 'aggregated'; readonly into: readonly ('admin' | 'edit' | 'view')[] };
+  | { readonly kind: 'aggregated'; readonly into: readonly ('admin' | 'edit' | 'view')[] }
+  | { readonly kind: 'perCity' };
+
+/** Parts of an installation that are off unless they are asked for, or can be turned off. */
+export type Feature = 'metricsAdapter' | 'hub' | 'city';
 
 export interface Grant {
   /** Name of the role and of its binding. */
@@ -29,8 +47,8 @@ export interface Grant {
   readonly to: Grantee;
   /** `cluster`: in every namespace and for cluster-scoped kinds. `own`: in the operator's namespace only. */
   readonly scope: 'cluster' | 'own';
-  /** Given only while the metrics adapter is turned on. */
-  readonly withMetricsAdapter?: true;
+  /** Given only while that part of the installation is on. */
+  readonly only?: Feature;
   readonly permissions: readonly Permission[];
 }
 
@@ -39,7 +57,7 @@ export interface ExistingRole {
   readonly name: string;
   readonly role: string;
   readonly namespace: string;
-  readonly withMetricsAdapter?: true;
+  readonly only?: Feature;
   readonly why: string;
 }
 
@@ -51,6 +69,9 @@ export const ENDPOINT_SLICE_NAME = `${OPERATOR_NAME}-leader`;
 /** It owns the APIServices, so that they go when the adapter is turned off or uninstalled. */
 export const METRICS_ADAPTER_ROLE_NAME = `${OPERATOR_NAME}-metrics-adapter`;
 export const API_SERVICE_NAMES = ['v1beta1.custom.metrics.k8s.io', 'v1beta2.custom.metrics.k8s.io'] as const;
+
+/** What the operator may write in the namespaces of cities, and nowhere else. */
+export const HUB_IN_CITY_ROLE_NAME = `${OPERATOR_NAME}-hub-in-city`;
 
 /** A local copy is kept; single objects are not asked for. */
 const FOLLOW: readonly Verb[] = ['list', 'watch'];
@@ -176,7 +197,7 @@ const metricsAdapter: Grant = {
   name: METRICS_ADAPTER_ROLE_NAME,
   to: { kind: 'operator' },
   scope: 'cluster',
-  withMetricsAdapter: true,
+  only: 'metricsAdapter',
   permissions: [
     {
       apiGroup: 'apiregistration.k8s.io',
@@ -211,7 +232,7 @@ const metricsReader: Grant = {
   name: `${OPERATOR_NAME}-metrics-reader`,
   to: { kind: 'serviceAccount', namespace: 'kube-system', name: 'horizontal-pod-autoscaler' },
   scope: 'cluster',
-  withMetricsAdapter: true,
+  only: 'metricsAdapter',
   permissions: [
     {
       apiGroup: 'custom.metrics.k8s.io',
@@ -256,6 +277,172 @@ const viewers: Grant = {
   ],
 };
 
+const hub: Grant = {
+  name: `${OPERATOR_NAME}-hub`,
+  to: { kind: 'operator' },
+  scope: 'cluster',
+  only: 'hub',
+  permissions: [
+    {
+      apiGroup: 'aicity.io',
+      resources: ['cityclusters', 'cityreports'],
+      verbs: FOLLOW,
+      why: 'The cities, and what they report.',
+    },
+    {
+      apiGroup: 'aicity.io',
+      resources: ['cityclusters/status'],
+      verbs: ['patch'],
+      why: 'What is known of a city; what people wrote of it is never changed.',
+    },
+    {
+      apiGroup: 'coordination.k8s.io',
+      resources: ['leases'],
+      verbs: FOLLOW,
+      why: 'The heartbeats of the cities, chosen by label.',
+    },
+    {
+      apiGroup: '',
+      resources: ['namespaces'],
+      verbs: ['get', 'create'],
+      why: 'Each city has a namespace; it belongs to the CityCluster and goes with it.',
+    },
+    {
+      apiGroup: 'rbac.authorization.k8s.io',
+      resources: ['rolebindings'],
+      verbs: ['create'],
+      why: 'In the namespace of a city, for the two roles that follow.',
+    },
+    {
+      apiGroup: 'rbac.authorization.k8s.io',
+      resources: ['clusterroles'],
+      resourceNames: [CITY_ROLE_NAME, HUB_IN_CITY_ROLE_NAME],
+      verbs: ['bind'],
+      why: 'No other role can be given to anybody.',
+    },
+  ],
+};
+
+const hubInCity: Grant = {
+  name: HUB_IN_CITY_ROLE_NAME,
+  to: { kind: 'perCity' },
+  scope: 'cluster',
+  only: 'hub',
+  permissions: [
+    {
+      apiGroup: 'aicity.io',
+      resources: ['modelservices'],
+      verbs: ['create', 'patch', 'delete'],
+      why: 'The shares of the city.',
+    },
+    {
+      apiGroup: 'aicity.io',
+      resources: ['cityreports'],
+      verbs: ['create'],
+      why: 'The empty report, which the city then fills.',
+    },
+    {
+      apiGroup: 'coordination.k8s.io',
+      resources: ['leases'],
+      verbs: ['create'],
+      why: 'The heartbeat, which the city then renews.',
+    },
+    {
+      apiGroup: 'coordination.k8s.io',
+      resources: ['leases'],
+      resourceNames: [CITY_OBJECTS.lease],
+      verbs: ['patch'],
+      why: 'How often to renew it, and where other cities can be looked at.',
+    },
+    {
+      apiGroup: '',
+      resources: ['secrets'],
+      verbs: ['create'],
+      why: "The Secret that the cluster fills with the city's token; it is never read.",
+    },
+    {
+      apiGroup: 'rbac.authorization.k8s.io',
+      resources: ['rolebindings'],
+      resourceNames: [CITY_ROLE_NAME],
+      verbs: ['get', 'patch'],
+      why: "The city's rights are put back when somebody has changed them.",
+    },
+  ],
+};
+
+/** All that a city may do on the hub, in its own namespace. */
+const cityOnHub: Grant = {
+  name: CITY_ROLE_NAME,
+  to: { kind: 'perCity' },
+  scope: 'cluster',
+  only: 'hub',
+  permissions: [
+    {
+      apiGroup: 'aicity.io',
+      resources: ['modelservices'],
+      verbs: READ,
+      why: 'What the city is to run.',
+    },
+    {
+      apiGroup: 'aicity.io',
+      resources: ['cityreports'],
+      resourceNames: [CITY_OBJECTS.report],
+      verbs: ['get', 'patch'],
+      why: 'What the city runs and has.',
+    },
+    {
+      apiGroup: 'coordination.k8s.io',
+      resources: ['leases'],
+      resourceNames: [CITY_OBJECTS.lease],
+      verbs: ['get', 'patch', 'update'],
+      why: 'That the city is there.',
+    },
+  ],
+};
+
+const hubViewers: Grant = {
+  name: `${OPERATOR_NAME}-hub-view`,
+  to: { kind: 'aggregated', into: ['admin', 'edit', 'view'] },
+  scope: 'cluster',
+  only: 'hub',
+  permissions: [
+    {
+      apiGroup: 'aicity.io',
+      resources: ['cityclusters', 'cityclusters/status', 'cityreports'],
+      verbs: READ,
+      why: 'Whoever may look at the whole cluster may look at its cities.',
+    },
+  ],
+};
+
+const city: Grant = {
+  name: `${OPERATOR_NAME}-city`,
+  to: { kind: 'operator' },
+  scope: 'cluster',
+  only: 'city',
+  permissions: [
+    {
+      apiGroup: 'aicity.io',
+      resources: ['modelservices'],
+      verbs: ['get', 'create', 'patch', 'delete'],
+      why: 'The services that the hub gives to this city.',
+    },
+    {
+      apiGroup: '',
+      resources: ['namespaces'],
+      verbs: ['create'],
+      why: 'A service has the namespace here that it has on the hub.',
+    },
+    {
+      apiGroup: '',
+      resources: ['namespaces'],
+      resourceNames: ['kube-system'],
+      verbs: ['get'],
+      why: 'Its UID tells one cluster from another that reports under the same name.',
+    },
+  ],
+};
+
 export const GRANTS: readonly Grant[] = [
   everywhere,
   ownNamespace,
@@ -263,6 +450,11 @@ export const GRANTS: readonly Grant[] = [
   metricsReader,
   editors,
   viewers,
+  hub,
+  hubInCity,
+  cityOnHub,
+  hubViewers,
+  city,
 ];
 
 export const EXISTING_ROLES: readonly ExistingRole[] = [
@@ -270,7 +462,7 @@ export const EXISTING_ROLES: readonly ExistingRole[] = [
     name: `${OPERATOR_NAME}-authentication-reader`,
     role: 'extension-apiserver-authentication-reader',
     namespace: 'kube-system',
-    withMetricsAdapter: true,
+    only: 'metricsAdapter',
     why: 'The certificate authority by which the API server proves whose requests it passes on.',
   },
 ];

@@ -8,6 +8,7 @@ import { apiReference, conditionReference } from '../crds/api-reference.ts';
 import {
   chartDefaults,
   chartDefinition,
+  chartHubDefinitions,
   chartMetadata,
   chartReference,
   chartSchema,
@@ -26,6 +27,7 @@ export function generatedFiles(): Map<string, string> {
   return new Map([
     ...definitionFiles(),
     ['charts/aicity-operator/templates/crds.yaml', chartDefinition()],
+    ['charts/aicity-operator/templates/hub-crds.yaml', chartHubDefinitions()],
     ['charts/aicity-operator/templates/rbac.yaml', rbacTemplate()],
     ['charts/aicity-operator/values.yaml', chartDefaults(version)],
     ['charts/aicity-operator/values.schema.json', chartSchema(version)],

@@ -19,3 +19,22 @@ app.kubernetes.io/name: aicity-operator
 {{- $registry := (index . 0).Values.images.registry -}}
 {{- if $registry }}{{ $registry }}/{{ end }}{{ index . 1 }}
 {{- end }}
+
+{{- /* The Secret that leads to the hub: the user's own, or the one that the chart makes. */}}
+{{- define "aicity-operator.hubSecret" -}}
+{{- with .Values.city }}
+{{- if and .hub.kubeconfigSecret (or .hub.server .hub.caData .hub.token) }}
+{{- fail "city.hub.kubeconfigSecret is set together with city.hub.server, caData or token: give the Secret or the three values, not both." }}
+{{- end }}
+{{- if and .hub.server (not .hub.token) }}
+{{- fail "city.hub.server is set without city.hub.token: take the token from Secret city-token in the city's namespace on the hub." }}
+{{- end }}
+{{- if and .hub.token (not .hub.server) }}
+{{- fail "city.hub.token is set without city.hub.server: give the URL of the hub's API server, such as https://hub.example.org:6443." }}
+{{- end }}
+{{- if not (or .hub.kubeconfigSecret .hub.server) }}
+{{- fail "city.name is set, but nothing leads to the hub: set city.hub.server and city.hub.token, or city.hub.kubeconfigSecret." }}
+{{- end }}
+{{- .hub.kubeconfigSecret | default "aicity-operator-hub" }}
+{{- end }}
+{{- end }}

@@ -1,12 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
+import { CITY_ROLE_NAME } from '../../../crds/region.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { API_VERSIONS } from '../../../operator/plan/names.ts';
 import { CHILD_KINDS } from '../../../operator/plan/target.ts';
-import { EXISTING_ROLES, GRANTS, type Permission, type Verb } from '../../../operator/rbac.ts';
+import {
+  EXISTING_ROLES,
+  GRANTS,
+  HUB_IN_CITY_ROLE_NAME,
+  type Permission,
+  type Verb,
+} from '../../../operator/rbac.ts';
 import { rbacTemplate } from '../../../operator/rbac-templates.ts';
 
-const operatorGrants = GRANTS.filter(({ to }) => to.kind === 'operator');
+/** Of an installation that is neither hub nor city. */
+const operatorGrants = GRANTS.filter(
+  ({ to, only }) => to.kind === 'operator' && (only === undefined || only === 'metricsAdapter'),
+);
 const all = GRANTS.flatMap(({ permissions }) => permissions);
 const everywhere = operatorGrants
   .filter(({ scope }) => scope === 'cluster')
@@ -30,11 +40,43 @@ describe('the list of permissions', () => {
   test('has no wildcard and nothing by which somebody could gain rights', () => {
     for (const { apiGroup, resources: names, verbs } of all) {
       expect([apiGroup, ...names, ...verbs].filter((word) => word.includes('*'))).toEqual([]);
-      for (const verb of ['escalate', 'bind', 'impersonate']) expect(verbs).not.toContain(verb);
-      if (apiGroup === 'rbac.authorization.k8s.io') expect(verbs).toEqual(['get']);
+      for (const verb of ['escalate', 'impersonate']) expect(verbs).not.toContain(verb);
       expect(names).not.toContain('pods/exec');
       expect(names).not.toContain('serviceaccounts/token');
     }
+  });
+
+  test('lets a hub give the two roles of a city to accounts, and no other; nobody else gives any', () => {
+    const giving = GRANTS.flatMap(({ name, permissions }) =>
+      permissions
+        .filter(({ apiGroup }) => apiGroup === 'rbac.authorization.k8s.io')
+        .map(({ resources: names, verbs, resourceNames }) => [name, names[0], verbs.join(), resourceNames]),
+    );
+    expect(giving).toEqual([
+      ['aicity-operator-metrics-adapter', 'clusterroles', 'get', ['aicity-operator-metrics-adapter']],
+      ['aicity-operator-hub', 'rolebindings', 'create', undefined],
+      ['aicity-operator-hub', 'clusterroles', 'bind', [CITY_ROLE_NAME, HUB_IN_CITY_ROLE_NAME]],
+      ['aicity-operator-hub-in-city', 'rolebindings', 'get,patch', [CITY_ROLE_NAME]],
+    ]);
+  });
+
+  test('lets a city on the hub read its shares, and write its report and its heartbeat', () => {
+    const { permissions } = GRANTS.find(({ name }) => name === CITY_ROLE_NAME)!;
+    expect(permissions.map(({ why, ...permission }) => permission)).toEqual([
+      { apiGroup: 'aicity.io', resources: ['modelservices'], verbs: ['get', 'list', 'watch'] },
+      {
+        apiGroup: 'aicity.io',
+        resources: ['cityreports'],
+        resourceNames: ['city'],
+        verbs: ['get', 'patch'],
+      },
+      {
+        apiGroup: 'coordination.k8s.io',
+        resources: ['leases'],
+        resourceNames: ['heartbeat'],
+        verbs: ['get', 'patch', 'update'],
+      },
+    ]);
   });
 
   test('limits by name only verbs that can be limited by name', () => {
@@ -98,15 +140,18 @@ describe('the RBAC template', () => {
     expect(rules).toEqual(listed);
   });
 
-  test('binds each role once, but the ones that the cluster itself aggregates', () => {
+  test('binds each role once, but the ones that the cluster itself aggregates or the hub binds', () => {
     const bound = documents.filter(({ roleRef }) => roleRef).map(({ metadata }) => metadata.name);
-    const expected = GRANTS.filter(({ to }) => to.kind !== 'aggregated').map(({ name }) => name);
+    const expected = GRANTS.filter(({ to }) => ['operator', 'serviceAccount'].includes(to.kind)).map(
+      ({ name }) => name,
+    );
     expect(bound.sort()).toEqual([...expected, ...EXISTING_ROLES.map(({ name }) => name)].sort());
   });
 
-  test('leaves out the rights of the metrics adapter when it is off', () => {
+  test('leaves out the rights of parts that are off', () => {
     const kept = rbacTemplate().replace(/\{\{- if .*?\{\{- end \}\}\n/gs, '');
     expect(kept).not.toMatch(/apiservices|subjectaccessreviews|custom\.metrics|authentication-reader/);
+    expect(kept).not.toMatch(/cityclusters|cityreports|namespaces|rolebindings|bind/);
     expect(kept).toContain('modelservices/status');
   });
 });
