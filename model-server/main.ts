@@ -35,13 +35,15 @@ async function main(): Promise<void> {
     process.exit(1);
   });
   const engine = startEngine();
+  const assignment = config.assignment ?? (await readAssignment(config.assignmentFile, log));
   const server = createModelServer({
-    ...{ name: config.name, serverVersion: packageJson.version, engine, limits: config, clock, log },
+    ...{ serverVersion: packageJson.version, engine, limits: config, clock, log },
+    models: [{ name: config.name, ...(assignment && { assignment }) }],
+    isManaged: config.operator !== undefined,
     repository: await openRepository({ ...config, clock }),
   });
   await listen(server, config, log);
-  const assignment = config.assignment ?? (await readAssignment(config.assignmentFile, log));
-  if (assignment) server.host.assign(assignment);
+  server.start();
   const reporter = config.operator ? startReporter(config.operator, config.name, server, log) : undefined;
 
   void engine.died.then(async (error) => {
@@ -51,7 +53,7 @@ async function main(): Promise<void> {
   });
 
   const hurry = await firstSignal(log);
-  server.host.drain();
+  server.models.drain();
   reporter?.hurry();
   const { drainLagSeconds: lagSeconds, drainLimitSeconds: limitSeconds } = config;
   const clean = await drain({ server: server.http, clock, log, lagSeconds, limitSeconds, hurry });
@@ -106,24 +108,25 @@ async function readAssignment(file: string | undefined, log: Logger): Promise<Mo
 function startReporter(
   operator: NonNullable<Config['operator']>,
   service: string,
-  { host, metrics, load }: ModelServer,
+  { models, metrics, load }: ModelServer,
   log: Logger,
 ): Reporter {
   const client = new OperatorClient(operator);
+  const model = models.get(service);
   const startedAt = clock.epochMilliseconds();
   const reporter = new Reporter({
     report: (sequence): LoadReport => ({
       ...{ pod: operator.pod, service, sequence, startedAt },
-      ...host.report(),
+      ...model.host.report(),
       load: load(),
     }),
     send: (report, signal) => client.send(report, signal),
-    assign: (assignment) => host.assign(assignment),
+    assign: (assignment) => model.assign(assignment),
     reported: (result) => metrics.reported(result),
     clock,
     log,
   });
-  host.onChange(() => reporter.hurry());
+  model.host.onChange(() => reporter.hurry());
   reporter.start();
   return reporter;
 }

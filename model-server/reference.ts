@@ -165,7 +165,7 @@ function metricTable(): string[] {
     residentBytes: () => 0,
     tensors: () => 0,
     ready: () => false,
-    model: () => undefined,
+    models: () => [],
   };
   const rows = new Metrics(none).registry.getMetricsAsArray().map((metric) => {
     const {

@@ -11,17 +11,19 @@ export interface AdmissionLimits {
   readonly maxHeldBytes: number;
 }
 
+/** The queue of the model that a request is for. */
+export interface QueueRoom {
+  /** Requests that wait now. */
+  readonly queued: number;
+  readonly capacity: number;
+}
+
 export class Admission {
   readonly limits: AdmissionLimits;
-  readonly #queueCapacity: () => number;
-  readonly #queued: () => number;
   #heldBytes = 0;
 
-  /** @param queued how many requests wait now. */
-  constructor(limits: AdmissionLimits, queueCapacity: () => number, queued: () => number) {
+  constructor(limits: AdmissionLimits) {
     this.limits = limits;
-    this.#queueCapacity = queueCapacity;
-    this.#queued = queued;
   }
 
   get heldBytes(): number {
@@ -29,14 +31,13 @@ export class Admission {
   }
 
   /** Why a request is not let in, or undefined. @param declaredBytes its Content-Length, 0 when it has none. */
-  refusal(declaredBytes: number): ProtocolError | undefined {
+  refusal(declaredBytes: number, { queued, capacity }: QueueRoom): ProtocolError | undefined {
     if (declaredBytes > this.limits.maxBodyBytes) return this.#tooLarge(`has ${declaredBytes} bytes`);
-    const capacity = this.#queueCapacity();
-    if (this.#queued() >= capacity) {
+    if (queued >= capacity) {
       return new ProtocolError(
         'ResourceExhausted',
         '',
-        `${this.#queued()} requests are waiting and spec.serving.queueCapacity is ${capacity}: try again later, or ask for more replicas`,
+        `${queued} requests are waiting and spec.serving.queueCapacity is ${capacity}: try again later, or ask for more replicas`,
       );
     }
     return this.#heldBytes + declaredBytes > this.limits.maxHeldBytes ? this.#full() : undefined;

@@ -1,6 +1,7 @@
 /** `GET /`: what is served, and a request to try it with. */
 import { formatShape, type Signature, type TensorSpec } from '../protocol/tensor.ts';
-import type { ModelHost } from './model-host.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { HostedModel } from './model-host.ts';
 
 const DOCUMENTS = {
   status: '/v1/models/{model}',
@@ -14,30 +15,26 @@ const DOCUMENTS = {
 const MOST_NUMBERS = 64;
 
 /** @param address host and port as the client wrote them. */
-export function homePage(
-  name: string,
-  host: Pick<ModelHost, 'current' | 'isReady' | 'whyNotServing'>,
-  address = 'localhost',
-): object {
-  const paths = Object.fromEntries(
-    Object.entries(DOCUMENTS).map(([what, path]) => [what, path.replace('{model}', name)]),
-  );
-  const model = host.current;
-  if (!model) return { model: name, ready: false, why: host.whyNotServing(), paths };
-  const signatures = [...model.loaded.signatures.values()];
+export function homePage(models: Pick<ModelCatalog, 'entries' | 'find'>, address = 'localhost'): object {
   return {
-    model: name,
-    ready: host.isReady,
-    version: model.version ?? 1,
-    format: model.format,
-    digest: model.digest,
-    signatures: signatures.map((signature) => ({
+    models: models.entries().map(({ name, version, state, reason }) => ({
+      ...{ name, version, state },
+      ...(reason === '' ? {} : { why: reason }),
+      ...(state === 'READY' ? details(models.find(name, { version }), address) : {}),
+    })),
+    paths: DOCUMENTS,
+  };
+}
+
+function details({ name, format, digest, loaded }: HostedModel, address: string): object {
+  return {
+    ...{ format, digest },
+    signatures: [...loaded.signatures.values()].map((signature) => ({
       name: signature.name,
       inputs: Object.fromEntries(signature.inputs.map(described)),
       outputs: Object.fromEntries(signature.outputs.map(described)),
       try: tryIt(name, signature, address),
     })),
-    paths,
   };
 }
 

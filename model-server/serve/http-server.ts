@@ -11,11 +11,11 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts';
-import type { Batcher } from './batcher.ts';
 import { type Body, declaredBytes, readBody } from './body.ts';
 import { answerMalformed } from './malformed.ts';
 import type { Metrics, Protocol } from './metrics.ts';
-import type { HostedModel, ModelHost } from './model-host.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { HostedModel } from './model-host.ts';
 import { type Route, routeOf } from './routes.ts';
 
 /** An inference request that was read: what to run, and how its outputs become an answer. */
@@ -40,8 +40,7 @@ export interface Protocols {
 
 export interface HttpServerOptions {
   protocols: Protocols;
-  host: Pick<ModelHost, 'use' | 'isDraining'>;
-  batcher: Pick<Batcher, 'submit'>;
+  models: Pick<ModelCatalog, 'use' | 'isDraining' | 'queueOf'>;
   admission: Admission;
   metrics: Pick<Metrics, 'answered' | 'cancelled'>;
   clock: Clock;
@@ -130,10 +129,11 @@ class Exchange {
   }
 
   #infer(route: InferenceRoute): void {
-    const { admission, protocols } = this.#options;
+    const { admission, models, protocols } = this.#options;
     try {
-      protocols.modelFor(route);
-      const refusal = encodingRefusal(this.#request) ?? admission.refusal(declaredBytes(this.#request));
+      const queue = models.queueOf(protocols.modelFor(route));
+      const refusal =
+        encodingRefusal(this.#request) ?? admission.refusal(declaredBytes(this.#request), queue);
       if (refusal) throw refusal;
     } catch (cause) {
       this.#refuse(route, cause);
@@ -148,7 +148,7 @@ class Exchange {
 
   /** Takes the body to the engine, and gives back what it holds when the client has its answer or is gone. */
   #compute(route: InferenceRoute, body: Body): void {
-    const { admission, batcher, host, metrics, protocols } = this.#options;
+    const { admission, metrics, models, protocols } = this.#options;
     let release = () => body.release();
     let withdraw: (() => void) | undefined;
     this.#response.on('close', () => {
@@ -161,14 +161,15 @@ class Exchange {
     try {
       const model = protocols.modelFor(route);
       const call = protocols.callOf(route, model, this.#request, body.bytes);
-      const refusal = admission.refusal(0);
+      const queue = models.queueOf(model);
+      const refusal = admission.refusal(0, queue);
       if (refusal) throw refusal;
-      const stopUsing = host.use(model);
+      const stopUsing = models.use(model);
       release = () => {
         body.release();
         if (withdraw) stopUsing();
       };
-      withdraw = batcher.submit({
+      withdraw = queue.submit({
         model,
         signature: call.signature,
         inputs: call.inputs,
@@ -205,13 +206,13 @@ class Exchange {
   }
 
   #writeUnread(answer: Answer): void {
-    answerUnread(this.#request, this.#response, answer, this.#options.host.isDraining);
+    answerUnread(this.#request, this.#response, answer, this.#options.models.isDraining);
   }
 
   #write(answer: Answer): void {
     // Small answers fit into the socket's buffer; a large one must not be held for ever for a client that reads none.
     if (answer.body.length > SMALL_ANSWER) this.#response.setTimeout(this.#timeouts.writeSeconds * 1000);
-    writeAnswer(this.#response, answer, this.#options.host.isDraining);
+    writeAnswer(this.#response, answer, this.#options.models.isDraining);
   }
 
   #count(route: InferenceRoute, status: number): void {

@@ -60,6 +60,8 @@ export type Event =
   | { kind: 'Loaded'; load: number; served: Served }
   | { kind: 'LoadFailed'; load: number; problem: Problem }
   | { kind: 'RetryDue'; load: number }
+  /** Nothing is wanted any more. */
+  | { kind: 'Withdrawn' }
   | { kind: 'DrainRequested' }
   | { kind: 'EngineDied'; message: string };
 
@@ -68,6 +70,8 @@ export type Effect =
   | { kind: 'AbortLoad'; load: number }
   /** New requests go to this load's model; the one before it is unloaded after its last answer. */
   | { kind: 'Swap'; load: number }
+  /** What is served takes no new requests, and is unloaded after its last answer. */
+  | { kind: 'Withdraw' }
   /** This load's model is not wanted any more. */
   | { kind: 'Discard'; load: number }
   | { kind: 'Retry'; load: number; afterSeconds: number };
@@ -99,6 +103,10 @@ export function step(state: State, event: Event): Step {
       if (state.work.kind !== 'Waiting' || state.work.load !== event.load || !state.wanted)
         return [state, []];
       return startLoad(state, state.wanted, state.work.attempt + 1, state.work.problem);
+    case 'Withdrawn': {
+      const { served: _, wanted: __, ...rest } = state;
+      return [{ ...rest, work: { kind: 'Idle' } }, [...abortLoad(state), { kind: 'Withdraw' }]];
+    }
     case 'DrainRequested':
       return [{ ...state, draining: true, work: { kind: 'Idle' } }, abortLoad(state)];
     case 'EngineDied': {

@@ -16,8 +16,8 @@ export interface Gauges {
   residentBytes(): number;
   tensors(): number;
   ready(): boolean;
-  /** Of the model that is served, if any. */
-  model(): { model: string; version: string; format: string; digest: string; revision: string } | undefined;
+  /** What is served. */
+  models(): { model: string; version: string; format: string; digest: string; revision: string }[];
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -81,7 +81,7 @@ export class Metrics {
     );
     this.#gauge('aicity_ready', '1 when requests are to be sent here.', () => (gauges.ready() ? 1 : 0));
     this.#busySeconds(gauges.busySeconds);
-    this.#modelInfo(gauges.model);
+    this.#modelInfo(gauges.models);
     for (const protocol of PROTOCOLS) this.#durations.set(protocol, this.#seconds.labels({ protocol }));
     for (const result of ['Succeeded', ...LOAD_ERROR_REASONS]) this.#loads.inc({ result }, 0);
     for (const result of ['Accepted', 'Refused', 'Unreachable']) this.#reports.inc({ result }, 0);
@@ -155,16 +155,15 @@ export class Metrics {
     });
   }
 
-  #modelInfo(read: Gauges['model']): void {
+  #modelInfo(read: Gauges['models']): void {
     new Gauge({
       name: 'aicity_model_info',
-      help: 'Always 1, with the model that is served.',
+      help: 'Always 1, with each model that is served.',
       labelNames: ['model', 'version', 'format', 'digest', 'revision'],
       registers: [this.registry],
       collect() {
         this.reset();
-        const labels = read();
-        if (labels) this.set(labels, 1);
+        for (const labels of read()) this.set(labels, 1);
       },
     });
   }

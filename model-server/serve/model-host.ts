@@ -23,11 +23,15 @@ import {
   step,
   type Target,
 } from './lifecycle.ts';
+import type { LoadTurns } from './load-turns.ts';
 import type { Metrics } from './metrics.ts';
+import type { ModelUses } from './model-uses.ts';
 import { warmUp } from './warm-up.ts';
 
 /** A model in memory that has answered its warm-up. */
 export interface HostedModel extends Served {
+  /** Its name in requests. */
+  readonly name: string;
   /** The engine's name for it. */
   readonly id: string;
   readonly loaded: LoadedModel;
@@ -37,8 +41,26 @@ export interface HostedModel extends Served {
   lastInferenceAt: number;
 }
 
+/** How a version is, in Triton's words, with UNLOADING for one that finishes its last requests. */
+export type ModelState = 'READY' | 'LOADING' | 'UNLOADING' | 'UNAVAILABLE';
+
+/** One version of a model as the repository index lists it. */
+export interface ModelEntry {
+  readonly name: string;
+  /** Absent while it is not known yet: before the address has been looked at. */
+  readonly version?: string;
+  readonly state: ModelState;
+  /** Why it is not ready, in a sentence; empty when it is. */
+  readonly reason: string;
+}
+
 export interface ModelHostOptions {
+  /** In requests. */
+  name: string;
   engine: Engine;
+  /** Shared by all hosts of the process. */
+  uses: ModelUses;
+  turns: LoadTurns;
   repository: Repository;
   serving: Serving;
   metrics: Pick<Metrics, 'loadSucceeded' | 'loadFailed'>;
@@ -51,11 +73,12 @@ export interface ModelHostOptions {
 interface Load {
   readonly target: Target;
   readonly abort: AbortController;
-  /** The load before it: one at a time is in the engine, so that memory never has to hold three models. */
-  readonly before: Promise<void>;
   hosted?: HostedModel;
+  /** Called once it is known how the load ended. */
+  readonly ended: ((failure: string | undefined) => void)[];
 }
 
+const GIVEN_UP = 'the load was given up: something else is wanted by now, or the server ends';
 const LOOK_INTERVAL_SECONDS = 5;
 /** Loads that had to wait must not all come back in the same second: ± this share of the pause. */
 const RETRY_JITTER = 0.2;
@@ -63,14 +86,17 @@ const RETRY_JITTER = 0.2;
 export class ModelHost {
   readonly #options: ModelHostOptions;
   readonly #loads = new Map<number, Load>();
-  readonly #users = new Map<string, number>();
-  readonly #retired = new Map<string, HostedModel>();
+  /** Replaced, and in memory until the last request that uses them is answered. */
+  readonly #retired = new Set<HostedModel>();
+  readonly #unloading = new Set<Promise<void>>();
   #state: State = initialState;
   #serving: Serving;
   #current: HostedModel | undefined;
   #cancelRetry = () => {};
   #changed = () => {};
-  #lastLoad: Promise<void> = Promise.resolve();
+  #closed = false;
+  /** Digest of the model before the current one, to roll back to without a fetch. */
+  #previousDigest: string | undefined;
   /** Version and files at the last look, and at the last try to load them. */
   #seen: string | undefined;
   #tried: string | undefined;
@@ -117,17 +143,59 @@ export class ModelHost {
     this.#changed = listener;
   }
 
-  /** Keeps a model in memory while a request uses it. @returns the call that ends that. */
-  use(model: HostedModel): () => void {
-    this.#users.set(model.id, (this.#users.get(model.id) ?? 0) + 1);
-    return () => {
-      const left = (this.#users.get(model.id) ?? 1) - 1;
-      if (left > 0) this.#users.set(model.id, left);
-      else {
-        this.#users.delete(model.id);
-        this.#unloadIfRetired(model.id);
-      }
-    };
+  /** Loads what is wanted afresh, also when it is served already, and waits for the end. @returns why it failed. */
+  async reload(): Promise<string | undefined> {
+    if (this.#state.work.kind !== 'Loading') this.#dispatch({ kind: 'SourceChanged' });
+    const { work } = this.#state;
+    const load = work.kind === 'Loading' ? this.#loads.get(work.load) : undefined;
+    return new Promise((resolve) => {
+      if (load) load.ended.push(resolve);
+      else resolve(undefined);
+    });
+  }
+
+  /**
+   * Serves nothing from now on, until something is assigned; waits until what was served is out of memory, which is
+   * after its last answer.
+   */
+  async withdraw(): Promise<void> {
+    this.#dispatch({ kind: 'Withdrawn' });
+    await Promise.all(this.#unloading);
+  }
+
+  /** Ends for good: as `withdraw`, and no volume is looked at any more. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.withdraw();
+  }
+
+  /** Digests of what the cache should keep for it. */
+  get digests(): string[] {
+    return [this.#current?.digest, this.#previousDigest].filter((digest) => digest !== undefined);
+  }
+
+  /** What is served, what is coming and what is going. */
+  entries(): ModelEntry[] {
+    const { name } = this.#options;
+    const { work, engineFailure, wanted } = this.#state;
+    const entry = (state: ModelState, reason: string, version?: number): ModelEntry => ({
+      ...{ name, state, reason },
+      ...(version === undefined ? {} : { version: String(version) }),
+    });
+    const entries: ModelEntry[] = [];
+    if (this.#current) {
+      const version = this.#current.version ?? 1;
+      if (this.#state.draining) entries.push(entry('UNLOADING', 'the server is draining', version));
+      else entries.push(entry('READY', '', version));
+    }
+    if (work.kind === 'Loading') entries.push(entry('LOADING', work.message, wanted?.source.version));
+    else if (engineFailure !== undefined || !this.#current || work.kind === 'Waiting') {
+      entries.push(entry('UNAVAILABLE', this.whyNotServing(), wanted?.source.version));
+    }
+    for (const { version } of this.#retired) {
+      entries.push(entry('UNLOADING', 'its last requests are being answered', version ?? 1));
+    }
+    return entries;
   }
 
   /** What a person reads when nothing is served. */
@@ -142,7 +210,8 @@ export class ModelHost {
       case 'Waiting':
         return `it cannot be loaded: ${work.problem.message}`;
       case 'Idle':
-        return wanted ? 'it is not loaded' : 'no model has been assigned yet';
+        if (wanted) return 'it is not loaded';
+        return this.#state.loads > 0 ? 'it was unloaded by request' : 'no model has been assigned yet';
     }
   }
 
@@ -179,14 +248,24 @@ export class ModelHost {
     switch (effect.kind) {
       case 'StartLoad': {
         this.#cancelRetry();
-        const load: Load = { target: effect.target, abort: new AbortController(), before: this.#lastLoad };
+        const load: Load = { target: effect.target, abort: new AbortController(), ended: [] };
         this.#loads.set(effect.load, load);
-        this.#lastLoad = this.#load(effect.load, load);
+        void this.#load(effect.load, load);
         return;
       }
-      case 'AbortLoad':
-        this.#loads.get(effect.load)?.abort.abort();
+      case 'AbortLoad': {
+        const load = this.#loads.get(effect.load);
+        load?.abort.abort();
+        for (const ended of load?.ended ?? []) ended(GIVEN_UP);
         return;
+      }
+      case 'Withdraw': {
+        this.#cancelRetry();
+        const withdrawn = this.#current;
+        this.#current = undefined;
+        if (withdrawn) void this.#retire(withdrawn);
+        return;
+      }
       case 'Retry': {
         const seconds = effect.afterSeconds * (1 + RETRY_JITTER * (2 * Math.random() - 1));
         const { load } = effect;
@@ -201,44 +280,60 @@ export class ModelHost {
       case 'Discard': {
         const discarded = this.#loads.get(effect.load)?.hosted;
         this.#loads.delete(effect.load);
-        if (discarded) this.#retire(discarded);
+        if (discarded) void this.#retire(discarded);
       }
     }
   }
 
   async #load(number: number, load: Load): Promise<void> {
-    const { clock, log, metrics } = this.#options;
+    const { clock, log, metrics, turns } = this.#options;
     const startedAt = clock.monotonicMilliseconds();
     const { revision, source } = load.target;
     log.info({ load: number, revision, uri: source.uri }, 'loading model');
+    const end = turns.begin();
     try {
-      load.hosted = await this.#bringUp(number, load);
-      metrics.loadSucceeded((clock.monotonicMilliseconds() - startedAt) / 1000);
-      this.#dispatch({ kind: 'Loaded', load: number, served: load.hosted });
+      const local = await this.#fetch(number, load);
+      const giveTurn = await turns.take();
+      try {
+        load.hosted = await this.#bringUp(number, load, local);
+        metrics.loadSucceeded((clock.monotonicMilliseconds() - startedAt) / 1000);
+        this.#dispatch({ kind: 'Loaded', load: number, served: load.hosted });
+        for (const ended of load.ended) ended(undefined);
+      } finally {
+        void Promise.all(this.#unloading).then(giveTurn);
+      }
     } catch (cause) {
       if (!load.abort.signal.aborted) {
         const problem = problemFrom(cause);
         metrics.loadFailed(problem.reason);
         log.warn({ load: number, revision, ...problem }, 'model not loaded');
         this.#dispatch({ kind: 'LoadFailed', load: number, problem });
+        for (const ended of load.ended) ended(`${problem.message} (${problem.reason})`);
       }
       this.#loads.delete(number);
+    } finally {
+      end();
     }
   }
 
-  async #bringUp(number: number, load: Load): Promise<HostedModel> {
-    const { engine, repository, clock, log } = this.#options;
+  async #fetch(number: number, load: Load): Promise<LocalModel> {
+    const { repository } = this.#options;
+    const { source } = load.target;
+    const progress = (message: string) => this.#dispatch({ kind: 'Progressed', load: number, message });
+    this.#seen = this.#tried = seenAs(await repository.look(source));
+    const local = await repository.fetch(source, progress, load.abort.signal);
+    if (this.#refused?.content === contentOf(local, source)) throw this.#refused.error;
+    return local;
+  }
+
+  async #bringUp(number: number, load: Load, local: LocalModel): Promise<HostedModel> {
+    const { name, engine, clock, log } = this.#options;
     const { revision, source } = load.target;
     const { signal } = load.abort;
     const progress = (message: string) => this.#dispatch({ kind: 'Progressed', load: number, message });
-    this.#seen = this.#tried = seenAs(await repository.look(source));
-    const local = await repository.fetch(source, progress, signal);
-    const content = `${local.digest} ${source.format ?? ''}`;
-    if (this.#refused?.content === content) throw this.#refused.error;
-    await load.before;
     signal.throwIfAborted();
     progress(`loading ${source.uri} into TensorFlow`);
-    const id = `${revision}@${local.version ?? 1}#${number}`;
+    const id = `${name}:${revision}@${local.version ?? 1}#${number}`;
     try {
       const loaded = await loadVerified(engine, id, local, source.format);
       signal.throwIfAborted();
@@ -248,14 +343,16 @@ export class ModelHost {
       for (const remark of remarks) log.warn({ revision, remark }, 'remark about the model');
       const { version, digest } = local;
       return {
-        ...{ id, loaded, joinable, revision, digest, format: loaded.format },
+        ...{ name, id, loaded, joinable, revision, digest, format: loaded.format },
         ...(version === undefined ? {} : { version }),
         lastInferenceAt: clock.epochMilliseconds(),
       };
     } catch (cause) {
       const error = signal.aborted ? undefined : loadErrorOf(cause);
       const deterministic = error && ['ModelInvalid', 'WarmUpFailed'].includes(error.reason);
-      if (deterministic && error.pace === 'later') this.#refused = { content, error };
+      if (deterministic && error.pace === 'later') {
+        this.#refused = { content: contentOf(local, source), error };
+      }
       await engine.unload(id).catch(() => {});
       throw cause;
     }
@@ -270,33 +367,36 @@ export class ModelHost {
     this.#loads.delete(number);
     const { revision, version, format, digest } = next;
     this.#options.log.info({ load: number, revision, version, format, digest }, 'model serves');
-    if (previous) this.#retire(previous);
-    const kept = [next, previous].flatMap((model) => (model ? [model.digest] : []));
-    this.#options.repository
-      .keep(new Set(kept))
-      .catch((error: Error) => this.#options.log.warn({ error: error.message }, 'cache not tidied'));
+    this.#previousDigest = previous?.digest;
+    if (previous) void this.#retire(previous);
+    this.#options.turns.served();
   }
 
-  #retire(model: HostedModel): void {
-    this.#retired.set(model.id, model);
-    this.#unloadIfRetired(model.id);
-  }
-
-  #unloadIfRetired(id: string): void {
-    if (this.#users.has(id) || !this.#retired.delete(id)) return;
-    this.#unload(id);
-  }
-
-  #unload(id: string): void {
-    this.#options.engine.unload(id).then(
-      () => this.#options.log.info({ model: id }, 'model unloaded'),
-      (error: Error) => this.#options.log.warn({ model: id, error: error.message }, 'model not unloaded'),
+  #retire(model: HostedModel): Promise<void> {
+    this.#retired.add(model);
+    const unloaded = new Promise<void>((resolve) => this.#options.uses.whenFree(model.id, resolve)).then(() =>
+      this.#unload(model),
     );
+    this.#unloading.add(unloaded);
+    return unloaded.finally(() => this.#unloading.delete(unloaded));
+  }
+
+  async #unload(model: HostedModel): Promise<void> {
+    const { engine, log } = this.#options;
+    this.#retired.delete(model);
+    try {
+      await engine.unload(model.id);
+      log.info({ model: model.id }, 'model unloaded');
+    } catch (error) {
+      log.warn({ model: model.id, error: (error as Error).message }, 'model not unloaded');
+    }
   }
 
   #lookLater(): void {
     const { clock, lookIntervalSeconds = LOOK_INTERVAL_SECONDS } = this.#options;
-    clock.after(lookIntervalSeconds, () => void this.#look().finally(() => this.#lookLater()));
+    clock.after(lookIntervalSeconds, () => {
+      if (!this.#closed) void this.#look().finally(() => this.#lookLater());
+    });
   }
 
   /**
@@ -315,6 +415,11 @@ export class ModelHost {
     const nothingNew = work.kind === 'Waiting' ? seen === this.#tried : served;
     if (settled && !nothingNew) this.#dispatch({ kind: 'SourceChanged' });
   }
+}
+
+/** What is tried again is the same only when bytes and wanted format are. */
+function contentOf({ digest }: LocalModel, { format }: Target['source']): string {
+  return `${digest} ${format ?? ''}`;
 }
 
 /** What the engine has read is what was verified, also when somebody writes to the volume. */

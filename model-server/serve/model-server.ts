@@ -4,20 +4,34 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { LoadReport } from '../../crds/load-report.ts';
 import { Serving } from '../../crds/model-service.ts';
+import type { ModelAssignment } from '../../crds/pod-contract.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
 import { LoadWindow } from '../reports/load-window.ts';
 import type { Repository } from '../repository/repository.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
-import { Batcher } from './batcher.ts';
+import type { BatcherEvents } from './batcher.ts';
 import { createHttpServer, type HttpTimeouts } from './http-server.ts';
 import { LoadMeter } from './load-meter.ts';
+import { LoadTurns } from './load-turns.ts';
 import { Metrics } from './metrics.ts';
-import { ModelHost } from './model-host.ts';
-import { protocolsOf, versionOf } from './protocols.ts';
+import { ModelCatalog } from './model-catalog.ts';
+import { ModelUses } from './model-uses.ts';
+import { NamedModel, versionOf } from './named-model.ts';
+import { protocolsOf } from './protocols.ts';
+
+/** What is to be served under one name. */
+export interface ServedName {
+  readonly name: string;
+  /** Absent where an operator will say it. */
+  readonly assignment?: ModelAssignment;
+}
 
 export interface ModelServerOptions {
-  name: string;
+  /** At least one; exactly one under an operator. */
+  models: readonly ServedName[];
+  /** Whether an operator decides what is served. */
+  isManaged: boolean;
   serverVersion: string;
   engine: Engine;
   repository: Repository;
@@ -29,7 +43,9 @@ export interface ModelServerOptions {
 
 export interface ModelServer {
   readonly http: Server;
-  readonly host: ModelHost;
+  readonly models: ModelCatalog;
+  /** Looks for what is to be served; call it once the server listens. */
+  start(): void;
   readonly metrics: Metrics;
   /** Requests that wait or are being computed. */
   unfinished(): number;
@@ -42,61 +58,65 @@ const STUCK_RUN_FACTOR = 10;
 const SHORTEST_STUCK_SECONDS = 300;
 
 export function createModelServer(options: ModelServerOptions): ModelServer {
-  const { name, engine, clock, log } = options;
+  const { engine, clock, log, repository, isManaged } = options;
+  const uses = new ModelUses();
+  const turns = new LoadTurns(() => {
+    const digests = new Set(named.flatMap(({ host }) => host.digests));
+    repository.keep(digests).catch((error: Error) => log.warn({ error: error.message }, 'cache not tidied'));
+  });
+  const total = (read: (model: NamedModel) => number) => named.reduce((sum, model) => sum + read(model), 0);
   const metrics: Metrics = new Metrics({
-    queued: () => batcher.queued,
-    inFlight: () => batcher.inFlight,
+    queued: () => total(({ batcher }) => batcher.queued),
+    inFlight: () => total(({ batcher }) => batcher.inFlight),
     heldBytes: () => admission.heldBytes,
     busySeconds: () => engine.stats().busySeconds,
     residentBytes: () => engine.stats().residentBytes,
     tensors: () => engine.stats().tensorCount,
-    ready: () => host.isReady,
-    model: () => {
-      const model = host.current;
-      if (!model) return undefined;
-      const { format, digest, revision } = model;
-      return { model: name, version: versionOf(model), format, digest, revision };
-    },
-  });
-  const host = new ModelHost({
-    ...{ engine, repository: options.repository, metrics, clock, log },
-    serving: Serving.parse(undefined),
+    ready: () => models.isReady,
+    models: () =>
+      named
+        .flatMap(({ host }) => host.current ?? [])
+        .map(({ name, format, digest, revision, ...model }) => ({
+          ...{ model: name, version: versionOf(model), format, digest, revision },
+        })),
   });
   const loopAtStart = performance.eventLoopUtilization();
   const meter = new LoadMeter({
     nowMilliseconds: () => clock.monotonicMilliseconds(),
     engineSeconds: () => engine.stats().busySeconds,
-    runSeconds: () => batcher.totalRunSeconds,
+    runSeconds: () => total(({ batcher }) => batcher.totalRunSeconds),
     loopSeconds: () => activeSeconds(performance.eventLoopUtilization(loopAtStart)),
   });
-  const batcher = new Batcher(
-    engine,
-    () => host.serving,
-    {
-      batchFinished: (requests, rows) => metrics.batchFinished(requests, rows),
-      requestStarted: (milliseconds) => {
-        meter.waited(milliseconds);
-        metrics.queuedFor(milliseconds / 1000);
-      },
-      requestExpired: (milliseconds) => meter.waited(milliseconds),
+  const events: BatcherEvents = {
+    batchFinished: (requests, rows) => metrics.batchFinished(requests, rows),
+    requestStarted: (milliseconds) => {
+      meter.waited(milliseconds);
+      metrics.queuedFor(milliseconds / 1000);
     },
-    clock,
+    requestExpired: (milliseconds) => meter.waited(milliseconds),
+  };
+  const named = options.models.map(
+    ({ name }) =>
+      new NamedModel({
+        ...{ name, engine, repository, uses, turns, metrics, clock, log, events },
+        serving: Serving.parse(undefined),
+      }),
   );
-  const admission = new Admission(
-    options.limits,
-    () => host.serving.queueCapacity,
-    () => batcher.queued,
-  );
+  const models = new ModelCatalog({ models: named, uses, isManaged });
+  const admission = new Admission(options.limits);
   const protocols = protocolsOf({
-    ...{ name, host, serverVersion: options.serverVersion },
-    illness: () => stuckRun(batcher.runSeconds, host.serving.requestTimeoutSeconds),
+    ...{ models, serverVersion: options.serverVersion },
+    illness: () =>
+      named
+        .map(({ batcher, host }) => stuckRun(batcher.runSeconds, host.serving.requestTimeoutSeconds))
+        .find((illness) => illness !== undefined),
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),
     }),
   });
   const http = createHttpServer({
-    ...{ protocols, host, batcher, admission, clock, log },
+    ...{ protocols, models, admission, clock, log },
     metrics: {
       cancelled: () => metrics.cancelled(),
       answered: (protocol, status, seconds) => {
@@ -107,10 +127,15 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     ...(options.timeouts ? { timeouts: options.timeouts } : {}),
   });
   const window = new LoadWindow();
+  const queued = () => total(({ batcher }) => batcher.queued);
+  const inFlight = () => total(({ batcher }) => batcher.inFlight);
   return {
-    ...{ http, host, metrics },
-    unfinished: () => batcher.queued + batcher.inFlight,
-    load: () => ({ ...window.add(meter.sample()), queued: batcher.queued, inFlight: batcher.inFlight }),
+    ...{ http, models, metrics },
+    start() {
+      for (const { name, assignment } of options.models) if (assignment) models.get(name).assign(assignment);
+    },
+    unfinished: () => queued() + inFlight(),
+    load: () => ({ ...window.add(meter.sample()), queued: queued(), inFlight: inFlight() }),
   };
 }
 

@@ -17,14 +17,14 @@ import type { Signature } from '../protocol/tensor.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
 import { homePage } from './home.ts';
 import type { Call, OtherRoute, Protocols } from './http-server.ts';
-import type { HostedModel, ModelHost } from './model-host.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { HostedModel, ModelEntry, ModelState } from './model-host.ts';
+import { versionOf } from './named-model.ts';
 
 export interface ProtocolsOptions {
-  /** The one name that is served. */
-  name: string;
+  models: Pick<ModelCatalog, 'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'whyNotReady'>;
   /** Of this server, for its metadata. */
   serverVersion: string;
-  host: Pick<ModelHost, 'current' | 'isReady' | 'whyNotServing'>;
   /** Why the process should be restarted, if it should. */
   illness(): string | undefined;
   metrics(): Promise<{ contentType: string; text: string }>;
@@ -32,43 +32,11 @@ export interface ProtocolsOptions {
 
 export function protocolsOf(options: ProtocolsOptions): Protocols {
   return {
-    modelFor: (route) => modelFor(options, route),
+    modelFor: (route) => options.models.find(route.model, route),
     callOf: (route, model, request, body) =>
-      route.action === 'V1Predict' ? predictCall(model, body) : inferCall(options.name, model, request, body),
+      route.action === 'V1Predict' ? predictCall(model, body) : inferCall(model, request, body),
     answerOf: (route, request) => answerOf(options, route, request),
   };
-}
-
-/** A model at an address without version directories is version 1: both protocols want a number. */
-export function versionOf(model: Pick<HostedModel, 'version'>): string {
-  return String(model.version ?? 1);
-}
-
-/** @throws ProtocolError NotFound for another name or version, Unavailable while nothing is served. */
-function modelFor({ name, host }: ProtocolsOptions, route: { model: string; version?: string }): HostedModel {
-  if (route.model !== name) {
-    throw new ProtocolError(
-      'NotFound',
-      '',
-      `Servable not found for request: Latest(${route.model}); this server serves "${name}"`,
-    );
-  }
-  const model = host.current;
-  if (!model) {
-    throw new ProtocolError(
-      'Unavailable',
-      '',
-      `Model with name ${name} is not ready: ${host.whyNotServing()}`,
-    );
-  }
-  if (route.version !== undefined && route.version !== versionOf(model)) {
-    throw new ProtocolError(
-      'NotFound',
-      '',
-      `Servable not found for request: Specific(${name}, ${route.version}); version ${versionOf(model)} is served`,
-    );
-  }
-  return model;
 }
 
 function predictCall(model: HostedModel, body: Buffer): Call {
@@ -81,14 +49,18 @@ function predictCall(model: HostedModel, body: Buffer): Call {
   };
 }
 
-function inferCall(name: string, model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call {
+function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call {
   const signature = defaultOf(model);
   const request = decodeInfer(body, headers[jsonLengthHeader] as string | undefined, signature);
   return {
     signature: signature.name,
     inputs: checkInputs(signature, request.inputs),
     answer: (outputs) => {
-      const { json, raw, jsonLength } = encodeInfer({ name, version: versionOf(model) }, request, outputs);
+      const { json, raw, jsonLength } = encodeInfer(
+        { name: model.name, version: versionOf(model) },
+        request,
+        outputs,
+      );
       if (jsonLength === undefined) return { status: 200, contentType: JSON_TYPE, body: json };
       return {
         status: 200,
@@ -121,14 +93,14 @@ function answerOf(
   route: OtherRoute,
   request: IncomingMessage,
 ): Answer | Promise<Answer> {
-  const { name, host } = options;
+  const { models } = options;
   switch (route.kind) {
     case 'Home':
       // Read by people: one line per fact.
       return {
         status: 200,
         contentType: JSON_TYPE,
-        body: `${JSON.stringify(homePage(name, host, request.headers.host), null, 2)}\n`,
+        body: `${JSON.stringify(homePage(models, request.headers.host), null, 2)}\n`,
       };
     case 'Live': {
       const illness = options.illness();
@@ -138,12 +110,14 @@ function answerOf(
       });
     }
     case 'Ready':
-      return readiness(host, {});
+      return models.isReady
+        ? jsonAnswer(200, { ready: true })
+        : jsonAnswer(503, { ready: false, error: models.whyNotReady() });
     case 'Metrics':
       return options.metrics().then(({ contentType, text }) => ({ status: 200, contentType, body: text }));
     case 'V1Models':
     case 'V2Models':
-      return jsonAnswer(200, { models: [name] });
+      return jsonAnswer(200, { models: models.names });
     case 'V2Server':
       return jsonAnswer(200, serverMetadata(options.serverVersion));
     case 'Model':
@@ -157,40 +131,69 @@ function answerOf(
   }
 }
 
-function modelAnswer(options: ProtocolsOptions, route: Extract<OtherRoute, { kind: 'Model' }>): Answer {
-  const { name, host } = options;
-  if (route.action === 'V1Status' && route.model === name && !host.current) return loadingStatus(name, host);
-  const model = modelFor(options, route);
-  const version = versionOf(model);
+function modelAnswer({ models }: ProtocolsOptions, route: Extract<OtherRoute, { kind: 'Model' }>): Answer {
   switch (route.action) {
     case 'V1Status':
+      return jsonAnswer(200, modelStatus(route.model, statesOf(models.entries(route.model), route)));
+    case 'V1Metadata': {
+      const model = models.find(route.model, route);
       return jsonAnswer(
         200,
-        modelStatus(name, [{ version, state: host.isReady ? 'AVAILABLE' : 'UNLOADING' }]),
+        signatureMetadata(model.name, versionOf(model), model.loaded.signatures.values()),
       );
-    case 'V1Metadata':
-      return jsonAnswer(200, signatureMetadata(name, version, model.loaded.signatures.values()));
-    case 'V2Metadata':
+    }
+    case 'V2Metadata': {
+      const model = models.find(route.model, route);
+      const { name, format } = model;
       return jsonAnswer(
         200,
-        modelMetadata({ name, version, platform: platforms[model.format] }, defaultOf(model)),
+        modelMetadata({ name, version: versionOf(model), platform: platforms[format] }, defaultOf(model)),
       );
+    }
     case 'V2Ready':
-      return readiness(host, { name });
+      return modelReadiness(models, route);
     case 'V1Predict':
     case 'V2Infer':
       throw new ProtocolError('Internal', '', 'an inference route was not recognised as one');
   }
 }
 
-/** As TensorFlow Serving: 200 with the state in the body, while the version is not known yet. */
-function loadingStatus(name: string, host: ProtocolsOptions['host']): Answer {
-  const state: VersionState = 'LOADING';
-  return jsonAnswer(200, modelStatus(name, [{ version: '0', state, error: host.whyNotServing() }]));
+const STATES: Readonly<Record<ModelState, VersionState>> = {
+  READY: 'AVAILABLE',
+  LOADING: 'LOADING',
+  UNLOADING: 'UNLOADING',
+  UNAVAILABLE: 'END',
+};
+
+/** As TensorFlow Serving: 200 with the state in the body. A version that is not known yet is 0. */
+function statesOf(entries: readonly ModelEntry[], { model, version }: { model: string; version?: string }) {
+  const wanted = version === undefined ? entries : entries.filter((entry) => entry.version === version);
+  if (wanted.length === 0) {
+    throw new ProtocolError(
+      'NotFound',
+      '',
+      `Servable not found for request: Specific(${model}, ${version}); there are ${entries.map((entry) => entry.version ?? 0).join(', ')}`,
+    );
+  }
+  return wanted.map((entry) => ({
+    version: entry.version ?? '0',
+    state: STATES[entry.state],
+    ...(entry.reason === '' ? {} : { error: entry.reason }),
+  }));
 }
 
-function readiness(host: ProtocolsOptions['host'], more: object): Answer {
-  if (host.isReady) return jsonAnswer(200, { ...more, ready: true });
-  const error = host.current ? 'the server is draining' : host.whyNotServing();
-  return jsonAnswer(503, { ...more, ready: false, error });
+function modelReadiness(
+  models: ProtocolsOptions['models'],
+  route: { model: string; version?: string },
+): Answer {
+  const name = route.model;
+  try {
+    models.find(name, route);
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error.kind !== 'Unavailable') throw error;
+    return jsonAnswer(503, { name, ready: false, error: error.message });
+  }
+  return models.isDraining
+    ? jsonAnswer(503, { name, ready: false, error: models.whyNotReady() })
+    : jsonAnswer(200, { name, ready: true });
 }

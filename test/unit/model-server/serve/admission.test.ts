@@ -1,13 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { Admission } from '../../../../model-server/serve/admission.ts';
 
-function admission(queued = 0) {
-  return new Admission(
-    { maxBodyBytes: 100, maxHeldBytes: 150 },
-    () => 8,
-    () => queued,
-  );
-}
+const admission = () => new Admission({ maxBodyBytes: 100, maxHeldBytes: 150 });
+const empty = { queued: 0, capacity: 8 };
 
 test.each([
   ['a small request', 0, 10, undefined, /^$/],
@@ -15,7 +10,7 @@ test.each([
   ['a larger one', 0, 101, 413, /101 bytes .* at most 100.*MODEL_SERVER_MAX_BODY_BYTES/],
   ['one for a full queue', 8, 1, 429, /8 requests are waiting and spec.serving.queueCapacity is 8/],
 ])('%s', (_what, queued, declared, status, sentence) => {
-  const refusal = admission(queued).refusal(declared);
+  const refusal = admission().refusal(declared, { queued, capacity: 8 });
   expect(refusal?.status).toBe(status);
   expect(refusal?.message ?? '').toMatch(sentence);
 });
@@ -23,8 +18,8 @@ test.each([
 test('bodies together hold no more than the bound, and give back what they held', () => {
   const full = admission();
   expect(full.take(90, 0)).toBeUndefined();
-  expect(full.refusal(61)?.status).toBe(429);
-  expect(full.refusal(60)).toBeUndefined();
+  expect(full.refusal(61, empty)?.status).toBe(429);
+  expect(full.refusal(60, empty)).toBeUndefined();
   expect(full.take(61, 0)?.status).toBe(429);
   expect(full.heldBytes).toBe(90);
   full.release(90);

@@ -46,14 +46,21 @@ const protocols: Protocols = {
 
 beforeEach(async () => {
   [submitted, withdrawn, inUse, counted, draining, queued, answers] = [[], 0, 0, [], false, 0, true];
-  admission = new Admission(
-    { maxBodyBytes: 1 << 20, maxHeldBytes: 2 << 20 },
-    () => 8,
-    () => queued,
-  );
+  admission = new Admission({ maxBodyBytes: 1 << 20, maxHeldBytes: 2 << 20 });
+  const queue = {
+    capacity: 8,
+    get queued() {
+      return queued;
+    },
+    submit: (request: Request) => {
+      submitted.push(request);
+      if (answers) setImmediate(() => request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 }));
+      return () => withdrawn++;
+    },
+  };
   server = createHttpServer({
     protocols,
-    host: {
+    models: {
       use: () => {
         inUse++;
         return () => inUse--;
@@ -61,13 +68,7 @@ beforeEach(async () => {
       get isDraining() {
         return draining;
       },
-    },
-    batcher: {
-      submit: (request) => {
-        submitted.push(request);
-        if (answers) setImmediate(() => request.done({ outputs: new Map(), queuedMilliseconds: 0 }));
-        return () => withdrawn++;
-      },
+      queueOf: () => queue,
     },
     admission,
     metrics: {
@@ -266,7 +267,7 @@ describe('draining', () => {
     await eventually(() => !server.listening);
     await expect(post('refused')).rejects.toThrow();
     expect(finished).toBeUndefined();
-    for (const request of submitted) request.done({ outputs: new Map(), queuedMilliseconds: 0 });
+    for (const request of submitted) request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 });
     for (const answer of [await slow, await late]) {
       expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
     }

@@ -3,72 +3,19 @@ import pino from 'pino';
 import { LoadReport } from '../../../../crds/load-report.ts';
 import { Serving } from '../../../../crds/model-service.ts';
 import type { ModelAssignment } from '../../../../crds/pod-contract.ts';
-import { type Engine, EngineError, type LoadedModel } from '../../../../model-server/engine/engine.ts';
-import type { NamedTensors, Signature } from '../../../../model-server/protocol/tensor.ts';
+import { EngineError } from '../../../../model-server/engine/engine.ts';
 import { LoadError } from '../../../../model-server/repository/load-error.ts';
 import type { LocalModel, Repository } from '../../../../model-server/repository/repository.ts';
+import { LoadTurns } from '../../../../model-server/serve/load-turns.ts';
 import { ModelHost } from '../../../../model-server/serve/model-host.ts';
+import { ModelUses } from '../../../../model-server/serve/model-uses.ts';
 import { settled, TestClock } from '../clock.ts';
-
-const signature: Signature = {
-  name: 'serving_default',
-  methodName: 'tensorflow/serving/predict',
-  inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2], tensorName: 'x:0' }],
-  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1], tensorName: 'y:0' }],
-};
-
-/** An engine that keeps a diary, and whose loads end when a test says so. */
-class DiaryEngine implements Engine {
-  readonly diary: string[] = [];
-  readonly died: Promise<EngineError>;
-  die!: (error: EngineError) => void;
-  loadFailure: EngineError | undefined;
-  runFailure: EngineError | undefined;
-  #gate: Promise<void> = Promise.resolve();
-
-  constructor() {
-    this.died = new Promise((resolve) => {
-      this.die = resolve;
-    });
-  }
-
-  /** Loads begun from now on wait for the returned call. */
-  hold(): () => void {
-    let open = () => {};
-    this.#gate = new Promise((resolve) => {
-      open = resolve;
-    });
-    return open;
-  }
-
-  async load(id: string): Promise<LoadedModel> {
-    this.diary.push(`load ${id}`);
-    await this.#gate;
-    if (this.loadFailure) throw this.loadFailure;
-    return { id, format: 'SavedModel', signatures: new Map([[signature.name, signature]]), loadSeconds: 1 };
-  }
-
-  async run(id: string, _signature: string, inputs: NamedTensors): Promise<NamedTensors> {
-    const rows = inputs.get('x')!.shape[0]!;
-    this.diary.push(`run ${id} ${rows}`);
-    if (this.runFailure) throw this.runFailure;
-    return new Map([['y', { datatype: 'FP32', shape: [rows, 1], data: new Float32Array(rows) }]]);
-  }
-
-  async unload(id: string): Promise<void> {
-    this.diary.push(`unload ${id}`);
-  }
-
-  stats() {
-    return { busySeconds: 0, inFlight: 0, loadedModels: 0, tensorCount: 0, residentBytes: 0 };
-  }
-
-  async close(): Promise<void> {}
-}
+import { DiaryEngine } from './diary.ts';
 
 let clock: TestClock;
 let engine: DiaryEngine;
 let host: ModelHost;
+let uses: ModelUses;
 let fetches: string[];
 let fetchFailure: LoadError | undefined;
 let unchanged: () => Promise<void>;
@@ -99,9 +46,7 @@ const repository: Repository = {
     const { version, digest } = localModel(uri);
     return { version: version!, stamp: digest };
   },
-  async keep(digests) {
-    kept.push([...digests]);
-  },
+  async keep() {},
 };
 
 const assignment = (revision: string, serving: object = {}): ModelAssignment => ({
@@ -116,7 +61,12 @@ beforeEach(() => {
   [fetches, kept, fetchFailure] = [[], [], undefined];
   versions = new Map([[1, 'a']]);
   unchanged = async () => {};
+  uses = new ModelUses();
+  const turns = new LoadTurns(() => kept.push(host.digests));
   host = new ModelHost({
+    name: 'm',
+    uses,
+    turns,
     engine,
     repository,
     serving: Serving.parse({}),
@@ -147,7 +97,11 @@ test('nothing is ready before a real inference', async () => {
   open();
   await settled();
   expect(host.isReady).toBe(true);
-  expect(engine.diary).toEqual(['load aaaaaaaaaa@1#1', 'run aaaaaaaaaa@1#1 1', 'run aaaaaaaaaa@1#1 32']);
+  expect(engine.diary).toEqual([
+    'load m:aaaaaaaaaa@1#1',
+    'run m:aaaaaaaaaa@1#1 1',
+    'run m:aaaaaaaaaa@1#1 32',
+  ]);
   expect(host.current?.joinable.has('serving_default')).toBe(true);
   expect(report()).toMatchObject({
     state: 'Serving',
@@ -164,14 +118,15 @@ test('the old model goes when its last request is answered', async () => {
   host.assign(assignment('aaaaaaaaaa'));
   await settled();
   const old = host.current!;
-  const [first, second] = [host.use(old), host.use(old)];
+  const [first, second] = [uses.use(old), uses.use(old)];
   host.assign(assignment('bbbbbbbbbb'));
   await settled();
   expect(host.current?.revision).toBe('bbbbbbbbbb');
   first();
-  expect(engine.diary).not.toContain('unload aaaaaaaaaa@1#1');
+  expect(engine.diary).not.toContain('unload m:aaaaaaaaaa@1#1');
   second();
-  expect(engine.diary).toContain('unload aaaaaaaaaa@1#1');
+  await settled();
+  expect(engine.diary).toContain('unload m:aaaaaaaaaa@1#1');
   expect(kept.at(-1)).toEqual([host.current?.digest, old.digest]);
 });
 
@@ -188,11 +143,11 @@ test('what is overtaken by a newer assignment never serves, and at most two mode
   await settled();
   expect(host.current?.revision).toBe('cccccccccc');
   expect(engine.diary.filter((line) => /load/.test(line))).toEqual([
-    'load aaaaaaaaaa@1#1',
-    'load bbbbbbbbbb@1#2',
-    'unload bbbbbbbbbb@1#2',
-    'load cccccccccc@1#3',
-    'unload aaaaaaaaaa@1#1',
+    'load m:aaaaaaaaaa@1#1',
+    'load m:bbbbbbbbbb@1#2',
+    'unload m:bbbbbbbbbb@1#2',
+    'load m:cccccccccc@1#3',
+    'unload m:aaaaaaaaaa@1#1',
   ]);
 });
 
@@ -280,7 +235,7 @@ describe('a failed load', () => {
       message: expect.stringMatching(message),
     });
     expect(host.whyNotServing()).toMatch(message);
-    expect(engine.diary.at(-1)).toBe('unload aaaaaaaaaa@1#1');
+    expect(engine.diary.at(-1)).toBe('unload m:aaaaaaaaaa@1#1');
   });
 
   test('of the same bytes is not repeated in the engine', async () => {

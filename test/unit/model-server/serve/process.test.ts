@@ -184,8 +184,10 @@ describe('a small model', () => {
   });
 
   test('shows a request that works when it is copied', async () => {
-    const page = (await (await fetch(server.url)).json()) as { signatures: { try: string }[] };
-    const [, url = '', body = ''] = /^curl (\S+) -d '(.*)'$/.exec(page.signatures[0]!.try) ?? [];
+    const page = (await (await fetch(server.url)).json()) as {
+      models: { signatures: { try: string }[] }[];
+    };
+    const [, url = '', body = ''] = /^curl (\S+) -d '(.*)'$/.exec(page.models[0]!.signatures[0]!.try) ?? [];
     const answer = await fetch(url, { method: 'POST', body });
     expect(await answer.json()).toEqual({ predictions: [[0]] });
   });

@@ -2,8 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import type { Signature } from '../../../../model-server/protocol/tensor.ts';
 import { homePage } from '../../../../model-server/serve/home.ts';
-import type { HostedModel } from '../../../../model-server/serve/model-host.ts';
+import type { HostedModel, ModelEntry } from '../../../../model-server/serve/model-host.ts';
 import { stuckRun } from '../../../../model-server/serve/model-server.ts';
+import { findVersion } from '../../../../model-server/serve/named-model.ts';
 import { type ProtocolsOptions, protocolsOf } from '../../../../model-server/serve/protocols.ts';
 import { routeOf } from '../../../../model-server/serve/routes.ts';
 
@@ -17,15 +18,28 @@ const signature: Signature = {
   outputs: [{ name: 'z', datatype: 'FP32', shape: [-1, 1], tensorName: 'z:0' }],
 };
 const model = {
-  ...{ id: 'm#1', version: 7, format: 'SavedModel', digest: 'sha256:0', revision: 'a' },
+  ...{ name: 'traffic', id: 'm#1', version: 7, format: 'SavedModel', digest: 'sha256:0', revision: 'a' },
   loaded: { signatures: new Map([['serving_default', signature]]) },
 } as unknown as HostedModel;
 
-function answer(path: string, more: Partial<ProtocolsOptions['host']> & { illness?: string } = {}) {
-  const { illness, ...host } = more;
+const ready: ModelEntry = { name: 'traffic', version: '7', state: 'READY', reason: '' };
+
+/** One model, which is as the entry says. */
+function oneModel(entry: ModelEntry): ProtocolsOptions['models'] {
+  const served = entry.state === 'READY' || entry.state === 'UNLOADING' ? [model] : [];
+  return {
+    ...{ names: ['traffic'], isReady: entry.state === 'READY', isDraining: entry.state === 'UNLOADING' },
+    whyNotReady: () => entry.reason,
+    entries: () => [entry],
+    find: (name, which = {}) => findVersion(name, served, which, () => entry.reason),
+  };
+}
+
+function answer(path: string, more: { entry?: ModelEntry; illness?: string } = {}) {
+  const { illness, entry = ready } = more;
   const protocols = protocolsOf({
-    ...{ name: 'traffic', serverVersion: '1.2.3', illness: () => illness },
-    host: { current: model, isReady: true, whyNotServing: () => 'it is being loaded (fetching)', ...host },
+    ...{ serverVersion: '1.2.3', illness: () => illness },
+    models: oneModel(entry),
     metrics: async () => ({ contentType: 'text/plain', text: 'metrics' }),
   });
   const route = routeOf('GET', path);
@@ -65,7 +79,8 @@ test.each<[string, number, object]>([
 test('metrics', async () => expect(await answer('/metrics')).toEqual([200, 'metrics']));
 
 describe('while nothing is served', () => {
-  const loading = { current: undefined, isReady: false };
+  const why = 'it is being loaded (fetching)';
+  const loading = { entry: { name: 'traffic', state: 'LOADING', reason: why } as const };
 
   test('the process lives, is not ready, and says why', async () => {
     expect(await answer('/v2/health/live', loading)).toEqual([200, { live: true }]);
@@ -84,14 +99,13 @@ describe('while nothing is served', () => {
       'Model with name traffic is not ready: it is being loaded (fetching)',
     ]);
     expect((await answer('/', loading))[1]).toMatchObject({
-      ready: false,
-      why: 'it is being loaded (fetching)',
+      models: [{ name: 'traffic', state: 'LOADING', why }],
     });
   });
 });
 
 test('while draining the model is served, and not ready', async () => {
-  const draining = { isReady: false };
+  const draining = { entry: { ...ready, state: 'UNLOADING', reason: 'the server is draining' } as const };
   expect(await answer('/v2/models/traffic/ready', draining)).toEqual([
     503,
     { name: 'traffic', ready: false, error: 'the server is draining' },
@@ -117,18 +131,17 @@ test.each([
   expect(stuckRun(runSeconds, timeout) !== undefined).toBe(stuck);
 });
 
-test.each([
-  ['/v1/models/other', 404, /Latest\(other\)/],
-  ['/v2/models/other/ready', 404, /this server serves "traffic"/],
-  ['/v2/models/traffic/versions/8', 404, /Specific\(traffic, 8\); version 7 is served/],
-])('%s', async (path, status, message) => {
-  expect(await failure(path)).toEqual([status, expect.stringMatching(message)]);
-});
+test.each([['/v2/models/traffic/versions/8', 404, /Specific\(traffic, 8\); version 7 is served/]])(
+  '%s',
+  async (path, status, message) => {
+    expect(await failure(path)).toEqual([status, expect.stringMatching(message)]);
+  },
+);
 
 describe('the request to copy', () => {
-  const host = { current: model, isReady: true, whyNotServing: () => '' };
   const tried = (address?: string) =>
-    (homePage('traffic', host, address) as { signatures: { try: string }[] }).signatures[0]?.try;
+    (homePage(oneModel(ready), address) as { models: { signatures: { try: string }[] }[] }).models[0]
+      ?.signatures[0]?.try;
 
   test('is safe in a shell, and has zeros where they belong', () => {
     expect(tried('city:80')).toBe(

@@ -1,0 +1,129 @@
+/**
+ * All models of the process by their names: finds the one that a request means, lists what there is, and loads and
+ * unloads by request where nobody else decides that.
+ */
+import { ProtocolError } from '../protocol/errors.ts';
+import type { HostedModel, ModelEntry } from './model-host.ts';
+import type { ModelUses } from './model-uses.ts';
+import type { NamedModel, RequestQueue, Which } from './named-model.ts';
+
+export interface ModelCatalogOptions {
+  models: readonly NamedModel[];
+  uses: ModelUses;
+  /** Whether an operator decides what is served, so that clients may not. */
+  isManaged: boolean;
+}
+
+export class ModelCatalog {
+  readonly #models: ReadonlyMap<string, NamedModel>;
+  readonly #uses: ModelUses;
+  readonly #isManaged: boolean;
+  /** Names that a client has unloaded. */
+  readonly #unloaded = new Set<string>();
+  #isDraining = false;
+
+  constructor({ models, uses, isManaged }: ModelCatalogOptions) {
+    this.#models = new Map(models.map((model) => [model.name, model]));
+    this.#uses = uses;
+    this.#isManaged = isManaged;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#models.keys()];
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Whether every name that is to be served is, and there is one; false while draining. */
+  get isReady(): boolean {
+    return !this.#isDraining && this.#wanted().length > 0 && this.#wanted().every(({ isReady }) => isReady);
+  }
+
+  /** The names and reasons that keep the server from being ready, in a sentence. */
+  whyNotReady(): string {
+    if (this.#isDraining) return 'the server is draining';
+    const missing = this.#wanted().filter(({ isReady }) => !isReady);
+    if (missing.length === 0) return 'all models have been unloaded';
+    return missing.map(({ name, host }) => `${name}: ${host.whyNotServing()}`).join('; ');
+  }
+
+  /** One entry per version, of one name or of all. @throws ProtocolError NotFound for an unknown name. */
+  entries(name?: string): ModelEntry[] {
+    const models = name === undefined ? [...this.#models.values()] : [this.get(name)];
+    return models.flatMap(({ host }) => host.entries());
+  }
+
+  /** @throws ProtocolError NotFound */
+  get(name: string): NamedModel {
+    const model = this.#models.get(name);
+    if (model) return model;
+    const served = this.names.map((each) => `"${each}"`).join(', ');
+    throw new ProtocolError(
+      'NotFound',
+      '',
+      `Servable not found for request: Latest(${name.slice(0, 100)}); this server serves ${served}`,
+    );
+  }
+
+  /**
+   * The model that a request means.
+   * @throws ProtocolError NotFound for what there is not, Unavailable while it is not served.
+   */
+  find(name: string, which: Which = {}): HostedModel {
+    return this.get(name).find(which);
+  }
+
+  /** Keeps a model in memory while a request uses it. @returns the call that ends that; once. */
+  use(model: HostedModel): () => void {
+    return this.#uses.use(model);
+  }
+
+  /** The queue of a model's requests. */
+  queueOf({ name }: HostedModel): RequestQueue {
+    return this.get(name);
+  }
+
+  /**
+   * Loads a model, or loads it afresh beside the one that serves, and waits until it has answered its warm-up.
+   * @throws ProtocolError Unimplemented under an operator; NotFound; InvalidArgument with the reason when it
+   * cannot be loaded, as Triton answers 400.
+   */
+  async load(name: string): Promise<void> {
+    const model = this.#changeable(name, 'load');
+    this.#unloaded.delete(name);
+    const failure = await model.load();
+    if (failure !== undefined) {
+      throw new ProtocolError('InvalidArgument', '', `failed to load ${name}: ${failure}`);
+    }
+  }
+
+  /** Serves a model no longer; what is in flight is answered. @throws ProtocolError as `load`. */
+  async unload(name: string): Promise<void> {
+    const model = this.#changeable(name, 'unload');
+    this.#unloaded.add(name);
+    await model.unload();
+  }
+
+  /** From now on not ready; no model is loaded any more. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const { host } of this.#models.values()) host.drain();
+  }
+
+  #wanted(): NamedModel[] {
+    return [...this.#models.values()].filter(({ name }) => !this.#unloaded.has(name));
+  }
+
+  #changeable(name: string, verb: string): NamedModel {
+    const model = this.get(name);
+    if (this.#isDraining) throw new ProtocolError('Unavailable', '', 'the server is draining');
+    if (!this.#isManaged) return model;
+    throw new ProtocolError(
+      'Unimplemented',
+      '',
+      `${verb} is not taken from clients: the operator decides what this server serves; change spec.model of the ModelService ${name}`,
+    );
+  }
+}
