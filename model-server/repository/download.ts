@@ -8,7 +8,7 @@ import { isFileError, readableSentence } from './file-error.ts';
 import { failedRequest, failureOf, type RequestHeaders, request, type Target } from './http-request.ts';
 import { LoadError } from './load-error.ts';
 import { type Attempt, persistently, stallWatch, type TransferMeans } from './persistence.ts';
-import { type Failure, statusFailure } from './transfer-error.ts';
+import { changedMeanwhile, type Failure, statusFailure } from './transfer-error.ts';
 
 /** Bytes that one model may take, shared by all of its files. A negative number gives some back. */
 export interface ByteBudget {
@@ -22,6 +22,8 @@ export interface Download extends Target, TransferMeans {
   etag?: string | undefined;
   /** The address gives these bytes or none, so that a broken transfer may go on without asking whether it changed. */
   immutable?: boolean;
+  /** ETag that a listing gave: the file must still have it, or the store answers 412. */
+  mustMatch?: string | undefined;
   /** SHA-256 that the file must have, in hexadecimal digits. */
   sha256?: string;
   budget: ByteBudget;
@@ -79,13 +81,19 @@ function placeOf({ place, url }: Download): string {
   return place ?? url;
 }
 
+/** Sent wherever a redirect leads, unlike credentials. */
 function conditions(wanted: Download, partial: Partial): RequestHeaders {
+  const listed: RequestHeaders = wanted.mustMatch === undefined ? {} : { 'if-match': wanted.mustMatch };
   if (partial.received > 0) {
     const range = `bytes=${partial.received}-`;
-    if (wanted.immutable) return { range };
-    if (partial.etag) return { range, 'if-range': partial.etag };
+    if (isFixed(wanted)) return { ...listed, range };
+    if (partial.etag) return { ...listed, range, 'if-range': partial.etag };
   }
-  return wanted.etag ? { 'if-none-match': wanted.etag } : {};
+  return wanted.etag ? { ...listed, 'if-none-match': wanted.etag } : listed;
+}
+
+function isFixed({ immutable, mustMatch }: Download): boolean {
+  return immutable === true || mustMatch !== undefined;
 }
 
 async function receive(
@@ -95,6 +103,11 @@ async function receive(
   alive: () => void,
 ): Promise<{ value: Downloaded } | Failure> {
   const etag = response.headers.get('etag') ?? undefined;
+  if (isAnother(etag, wanted.mustMatch)) {
+    // Not every store that speaks S3, and no cache before one, has to know If-Match.
+    await response.body?.cancel();
+    throw changedMeanwhile(placeOf(wanted));
+  }
   const continued =
     response.status === 206 &&
     (response.headers.get('content-range') ?? '').startsWith(`bytes ${partial.received}-`);
@@ -136,6 +149,11 @@ async function receive(
   return { value: { unchanged: false, ...(etag === undefined ? {} : { etag }) } };
 }
 
+function isAnother(etag: string | undefined, listed: string | undefined): boolean {
+  const bare = (text: string) => text.replace(/^W\//, '').replaceAll('"', '');
+  return etag !== undefined && listed !== undefined && bare(etag) !== bare(listed);
+}
+
 function otherDigest(place: string, wanted: string, found: string): LoadError {
   return new LoadError(
     'DigestMismatch',
@@ -144,7 +162,7 @@ function otherDigest(place: string, wanted: string, found: string): LoadError {
 }
 
 function resumable(wanted: Download, partial: Partial): boolean {
-  return wanted.immutable === true || partial.etag !== undefined;
+  return isFixed(wanted) || partial.etag !== undefined;
 }
 
 function startAgain(wanted: Download, partial: Partial): void {

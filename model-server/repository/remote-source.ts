@@ -121,7 +121,7 @@ async function fetchAnew(
 }
 
 /** What a file is asked for with: all but where it is put and what every transfer needs. */
-export type Part = Target & Pick<Download, 'immutable' | 'sha256'>;
+export type Part = Target & Pick<Download, 'immutable' | 'mustMatch' | 'sha256'>;
 
 /** Where one fetch of one model puts its files. */
 export class Workplace {

@@ -4,7 +4,7 @@ import type { AwsAccess } from './aws-access.ts';
 import { bodyStart } from './http-request.ts';
 import { LoadError } from './load-error.ts';
 import { element } from './s3-xml.ts';
-import { type Failure, statusFailure } from './transfer-error.ts';
+import { changedMeanwhile, type Failure, statusFailure } from './transfer-error.ts';
 
 /** @param place of the object or listing that was asked for. */
 export async function s3Failure(
@@ -17,9 +17,9 @@ export async function s3Failure(
   const code = element(body, 'Code') ?? '';
   const region = response.headers.get('x-amz-bucket-region') ?? element(body, 'Region');
   const { origin, keys } = access;
-  const said = (reason: LoadErrorReason, sentence: string, pace?: 'soon' | 'later'): Failure => ({
+  const said = (reason: LoadErrorReason, sentence: string): Failure => ({
     transient: false,
-    error: new LoadError(reason, sentence, pace),
+    error: new LoadError(reason, sentence),
   });
   switch (code) {
     case 'NoSuchBucket':
@@ -61,11 +61,7 @@ export async function s3Failure(
         `the bucket ${bucket} lies in the region ${region}, and ${access.region} was asked (${code}): set AWS_REGION to ${region}`,
       );
     case 'PreconditionFailed':
-      return said(
-        'ModelInvalid',
-        `${place} changed while the model was fetched: write a new version beside the old one instead of over it`,
-        'soon',
-      );
+      return { transient: false, error: changedMeanwhile(place) };
     case 'InvalidObjectState':
       return said('ModelInvalid', `${place} is archived (${code}): restore it first`);
   }

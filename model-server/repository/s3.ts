@@ -14,18 +14,13 @@ import { element, elements } from './s3-xml.ts';
 export function s3Bucket(name: string, context: AwsContext): Bucket {
   const access = () => awsAccess(context);
   /** @param tail what follows the bucket in the address. */
-  const target = (
-    { endpoint }: AwsAccess,
-    key: string,
-    tail: string,
-    headers: RequestHeaders = {},
-  ): Target => {
+  const target = ({ endpoint }: AwsAccess, key: string, tail: string): Target => {
     const place = placeOf(name, key, endpoint);
     return {
       url: `${endpoint}/${name}${tail}`,
       place,
       // Keys are looked at again for each request: a long transfer outlives temporary ones.
-      authorize: async (url) => ({ ...headers, ...(await signature(url, await access())) }),
+      authorize: async (url) => signature(url, await access()),
       explain: async (response) => s3Failure(response, name, place, await access()),
     };
   };
@@ -52,11 +47,8 @@ export function s3Bucket(name: string, context: AwsContext): Bucket {
       }
     },
     async part(object) {
-      const validator = 'validator' in object ? object.validator : undefined;
-      // With If-Match the store gives these bytes or 412.
-      const headers: RequestHeaders = validator === undefined ? {} : { 'if-match': validator };
-      const request = target(await access(), object.key, `/${encodedPath(object.key)}`, headers);
-      return { ...request, immutable: validator !== undefined };
+      const request = target(await access(), object.key, `/${encodedPath(object.key)}`);
+      return 'validator' in object ? { ...request, mustMatch: object.validator } : request;
     },
   };
 }

@@ -31,6 +31,12 @@ export function statusFailure(status: number, place: string, access = WITHOUT_CR
   };
 }
 
+/** A file was replaced between its listing and its last byte; a fetch that begins anew finds the new one. */
+export function changedMeanwhile(place: string): LoadError {
+  const sentence = `${place} changed while the model was fetched: write a new version beside the old one instead of over it`;
+  return new LoadError('ModelInvalid', sentence, 'soon');
+}
+
 const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/;
 
 /** @param cause what `fetch` or reading its body threw. */

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ModelSource } from '../../crds/model-service.ts';
-import type { Repository } from '../../model-server/repository/repository.ts';
+import type { Repository, RepositoryOptions } from '../../model-server/repository/repository.ts';
 import {
   expectedDigest,
   type Files,
+  limits,
   prefixed,
   repositoryIn,
   savedModel,
@@ -51,12 +52,16 @@ const secret = () => ({
 });
 
 /** A repository in a pod: the Secret's keys are files. */
-async function withSecret(keys: Record<string, string>, maxModelBytes?: number): Promise<Repository> {
+async function withSecret(
+  keys: Record<string, string>,
+  maxModelBytes?: number,
+  more: Partial<RepositoryOptions> = {},
+): Promise<Repository> {
   const directory = join(home, 'secret');
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   for (const [name, text] of Object.entries(keys)) await writeFile(join(directory, name), text);
-  return repositoryIn(home, maxModelBytes, { credentials: { directory, variables: {} } });
+  return repositoryIn(home, maxModelBytes, { credentials: { directory, variables: {} }, ...more });
 }
 
 const named = { credentialsSecretRef: { name: 'store' } };
@@ -246,18 +251,19 @@ describe('a connection that is cut', () => {
   });
   afterEach(() => void proxy.close());
 
-  const through = () =>
-    withSecret({
-      ...secret(),
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    });
+  /** Patient: a transfer that counted as stalled would be resumed before the proxy hangs up. */
+  const through = () => {
+    const { port } = proxy.address() as AddressInfo;
+    const keys = { ...secret(), AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+    return withSecret(keys, undefined, { limits: { ...limits, stallSeconds: 300 } });
+  };
   const source = { uri: 's3://models/big', ...named };
 
   test('resumes where it broke off', async () => {
     const model = await (await through()).fetch(source, progress, never);
     expect(model.digest).toBe(expectedDigest(big));
     expect(asked.filter((line) => /shard1.* bytes=[1-9]\d*-/.test(line))).toHaveLength(1);
-  });
+  }, 120_000);
 
   test('does not join two versions of an object', async () => {
     const repository = await through();
@@ -267,7 +273,8 @@ describe('a connection that is cut', () => {
       reason: 'ModelInvalid',
       message: expect.stringMatching(/changed while the model was fetched/),
     });
-  });
+    await changed;
+  }, 120_000);
 });
 
 function one(): ModelSource {

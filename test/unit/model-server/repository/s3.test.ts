@@ -7,7 +7,17 @@ import { sourceCredentials } from '../../../../model-server/repository/credentia
 import { parseListing, s3Bucket } from '../../../../model-server/repository/s3.ts';
 import { s3Failure } from '../../../../model-server/repository/s3-error.ts';
 import { TemporaryKeys } from '../../../../model-server/repository/temporary.ts';
-import { limits, type Origin, startOrigin, temporaryDirectory } from './origin.ts';
+import {
+  expectedDigest,
+  limits,
+  type Origin,
+  prefixed,
+  repositoryIn,
+  sha256,
+  startOrigin,
+  temporaryDirectory,
+  tfjsModel,
+} from './origin.ts';
 
 const page = (inside: string) =>
   `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${inside}</ListBucketResult>`;
@@ -73,6 +83,64 @@ describe("a store's refusal", () => {
     const { keys: _, ...anonymous } = access;
     const { error } = await s3Failure(new Response('', { status: 403 }), 'models', 'PLACE', anonymous);
     expect(error.message).toMatch(/asked without credentials.*spec.model.credentialsSecretRef/);
+  });
+});
+
+describe('a file that is listed', () => {
+  let store: Origin;
+  let elsewhere: Origin;
+  let home: string;
+  beforeEach(async () => {
+    store = await startOrigin({});
+    elsewhere = await startOrigin(prefixed('models/one', tfjsModel));
+    home = await temporaryDirectory();
+  });
+  afterEach(async () => {
+    await Promise.all([store.close(), elsewhere.close()]);
+    await rm(home, { recursive: true });
+  });
+
+  /** A store that lists the files with their ETags and keeps them in another place. */
+  function listing(etagOf: (content: string | Uint8Array) => string): Origin['misbehave'] {
+    const contents = Object.entries(tfjsModel).map(
+      ([path, content]) => `<Contents><Key>one/${path}</Key><ETag>${etagOf(content)}</ETag></Contents>`,
+    );
+    return ({ url = '' }, response) => {
+      if (url.includes('list-type')) return !!response.end(page(contents.join('')));
+      return !!response.writeHead(307, { location: `${elsewhere.url}${url}` }).end();
+    };
+  }
+  const fetchOne = async () => {
+    const repository = await repositoryIn(home, undefined, {
+      credentials: { variables: { AWS_ENDPOINT_URL: store.url } },
+    });
+    return repository.fetch({ uri: 's3://models/one' }, () => {}, new AbortController().signal);
+  };
+  const etag = (content: string | Uint8Array) => `"${sha256(content).slice(0, 8)}"`;
+
+  test('is asked for as it was listed, wherever a redirect leads', async () => {
+    const asked: unknown[] = [];
+    store.misbehave = listing(etag);
+    elsewhere.misbehave = ({ headers }) => {
+      asked.push(headers['if-match']);
+      return false;
+    };
+    expect(await fetchOne()).toMatchObject({ digest: expectedDigest(tfjsModel) });
+    expect(asked.sort()).toEqual(Object.values(tfjsModel).map(etag).sort());
+  });
+
+  test('and has another ETag is another file, also in a store that does not know If-Match', async () => {
+    store.misbehave = listing(() => '"older"');
+    await expect(fetchOne()).rejects.toMatchObject({
+      reason: 'ModelInvalid',
+      pace: 'soon',
+      message: expect.stringMatching(/changed while the model was fetched/),
+    });
+  });
+
+  test.each(['W/"%"', '%'])('may write its ETag as %s', async (form) => {
+    store.misbehave = listing((content) => form.replace('%', sha256(content).slice(0, 8)));
+    expect(await fetchOne()).toMatchObject({ cached: true });
   });
 });
 
