@@ -9,6 +9,7 @@ export type CityConditionType = keyof typeof CITY_CONDITION_TYPES;
 
 export const CITY_REASONS = {
   Heard: 'The city was heard of within its heartbeat.',
+  NamespaceTaken: 'The namespace of the city is there already and belongs to somebody else.',
   NeverHeard: 'The city has not reported since it was added.',
   HubStarted: 'The hub has just started and has not heard of the city yet.',
   Late: 'The city was not heard of in time; within the grace nothing is done.',

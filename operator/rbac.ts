@@ -364,7 +364,7 @@ const hubInCity: Grant = {
       apiGroup: 'rbac.authorization.k8s.io',
       resources: ['rolebindings'],
       resourceNames: [CITY_ROLE_NAME],
-      verbs: ['get', 'patch'],
+      verbs: ['patch'],
       why: "The city's rights are put back when somebody has changed them.",
     },
   ],

@@ -56,7 +56,7 @@ describe('the list of permissions', () => {
       ['aicity-operator-metrics-adapter', 'clusterroles', 'get', ['aicity-operator-metrics-adapter']],
       ['aicity-operator-hub', 'rolebindings', 'create', undefined],
       ['aicity-operator-hub', 'clusterroles', 'bind', [CITY_ROLE_NAME, HUB_IN_CITY_ROLE_NAME]],
-      ['aicity-operator-hub-in-city', 'rolebindings', 'get,patch', [CITY_ROLE_NAME]],
+      ['aicity-operator-hub-in-city', 'rolebindings', 'patch', [CITY_ROLE_NAME]],
     ]);
   });
 
