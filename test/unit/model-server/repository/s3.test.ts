@@ -101,7 +101,7 @@ describe('a file that is listed', () => {
   });
 
   /** A store that lists the files with their ETags and keeps them in another place. */
-  function listing(etagOf: (content: string | Uint8Array) => string): Origin['misbehave'] {
+  function listing(etagOf: (content: string | Uint8Array) => string): NonNullable<Origin['misbehave']> {
     const contents = Object.entries(tfjsModel).map(
       ([path, content]) => `<Contents><Key>one/${path}</Key><ETag>${etagOf(content)}</ETag></Contents>`,
     );
