@@ -34,7 +34,6 @@ interface Held {
   pods: Pod[];
 }
 
-const LOOK_EVERY_MS = 5_000;
 const REPORT_SOON_MS = 200;
 
 export class SimulatedCity {
@@ -66,12 +65,13 @@ export class SimulatedCity {
 
   start(): void {
     this.#beginSession();
-    const { agenda, random } = this.#world;
+    const { agenda, random, rhythm } = this.#world;
+    const everyMs = rhythm.heartbeatMs / 3;
     const look = (): void => {
       this.#look();
-      agenda.after(LOOK_EVERY_MS, look);
+      agenda.after(everyMs, look);
     };
-    agenda.after(random.whole(0, LOOK_EVERY_MS), look);
+    agenda.after(random.fraction() * everyMs, look);
     this.#reportSoon();
   }
 
@@ -275,6 +275,12 @@ export class SimulatedCity {
     };
     network.send(this.name, HUB, () => this.#world.deliverToHub(report));
     agenda.after(rhythm.heartbeatMs / 4, () => this.#repeat(report.sequence));
+    agenda.after(rhythm.heartbeatMs, () => this.#beat(report.sequence));
+  }
+
+  /** Says that it is there when it has said nothing since. */
+  #beat(sequence: number): void {
+    if (sequence === this.#sequence && this.isAlive) this.#report();
   }
 
   /** Speaks again when the last report was not answered. */

@@ -4,8 +4,12 @@
  *   npm run simulate -- [--schedules=200] [--first=1] [--maintenance] [--json]
  *   npm run simulate -- --seed=1234 --trace             replays one schedule and tells all that happens
  *   npm run simulate -- --cities=500 --services=20000   a large region, measured
+ *   npm run simulate -- --scenario=FILE [--seed=1] [--trace]
  */
 import { parseArgs } from 'node:util';
+import { SimulatorStage } from '../scenarios/in-simulator.ts';
+import { perform } from '../scenarios/perform.ts';
+import { readScenario } from '../scenarios/scenario.ts';
 import type { FaultClass } from './faults.ts';
 import { simulateLarge } from './scale.ts';
 import { simulate } from './simulation.ts';
@@ -19,11 +23,14 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     cities: { type: 'string' },
     services: { type: 'string', default: '20000' },
+    scenario: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
-if (values.cities !== undefined) {
+if (values.scenario !== undefined) {
+  await playScenario(values.scenario);
+} else if (values.cities !== undefined) {
   const result = simulateLarge({
     cities: wholeNumber('cities', values.cities),
     services: wholeNumber('services', values.services),
@@ -44,6 +51,23 @@ if (values.cities !== undefined) {
     `${schedules} schedules, ${failures.length} failed; ${looks} looks, ${reports} reports, ${failovers} failovers in ${readable(seconds)} s`,
   );
   process.exitCode = failures.length > 0 ? 1 : 0;
+}
+
+async function playScenario(file: string): Promise<void> {
+  try {
+    const scenario = readScenario(file);
+    const stage = new SimulatorStage(scenario, {
+      seed: wholeNumber('seed', values.seed ?? '1'),
+      ...(values.trace ? { trace: console.log } : {}),
+    });
+    await perform(scenario, stage, (line) =>
+      console.log(`${stage.elapsed().toFixed(1).padStart(7)} s  ${line}`),
+    );
+    console.log(`${scenario.name}: all as expected, after ${Math.round(stage.elapsed())} s of virtual time`);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
 }
 
 function runSchedules(first: number, schedules: number, of: FaultClass) {
