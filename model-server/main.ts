@@ -117,7 +117,7 @@ function startReporter(
   const reporter = new Reporter({
     report: (sequence): LoadReport => ({
       ...{ pod: operator.pod, service, sequence, startedAt },
-      ...model.host.report(),
+      ...model.report(),
       load: load(),
     }),
     send: (report, signal) => client.send(report, signal),
@@ -126,7 +126,7 @@ function startReporter(
     clock,
     log,
   });
-  model.host.onChange(() => reporter.hurry());
+  model.onChange(() => reporter.hurry());
   reporter.start();
   return reporter;
 }

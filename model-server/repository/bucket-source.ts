@@ -79,6 +79,15 @@ export async function lookAtBucket(
   return { ...version, stamp };
 }
 
+/** What the directory at the address holds. @throws LoadError */
+export async function namesInBucket(source: ModelSource, uri: BucketUri, bucket: Bucket): Promise<string[]> {
+  const key = keyOf(uri, source);
+  const prefix = key === '' ? '' : `${key}/`;
+  const names = namesBelow(prefix, await bucket.list(prefix, false));
+  if (names.length === 0) throw await nothingThere(prefix, await bucket.place(prefix), bucket);
+  return names;
+}
+
 function isArchive({ path }: BucketUri): boolean {
   return ARCHIVE.test(path);
 }

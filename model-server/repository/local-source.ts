@@ -61,10 +61,19 @@ export async function lookAtLocalModel(
   });
 }
 
-async function find(source: ModelSource, volumesDirectory: string): Promise<Found> {
+/** What the directory at the address holds. @throws LoadError */
+export async function namesAtLocal(source: ModelSource, volumesDirectory: string): Promise<string[]> {
+  return explained(source.uri, async () => readdir((await topOf(source, volumesDirectory)).top));
+}
+
+async function topOf(source: ModelSource, volumesDirectory: string): Promise<{ root: string; top: string }> {
   const uri = parseModelUri(source.uri) as LocalUri;
   const root = uri.scheme === 'pvc' ? join(volumesDirectory, uri.claim) : '/';
-  const top = await within(root, join(root, uri.path), source.uri);
+  return { root, top: await within(root, join(root, uri.path), source.uri) };
+}
+
+async function find(source: ModelSource, volumesDirectory: string): Promise<Found> {
+  const { root, top } = await topOf(source, volumesDirectory);
   const layout = settled(layoutOf(await readdir(top), source, source.uri));
   if (layout.kind === 'model') return { directory: top };
   const directory = await within(root, join(top, layout.directory), source.uri);

@@ -84,6 +84,22 @@ export function versionsAmong(names: readonly string[]): { version: number; dire
     .sort((a, b) => a.version - b.version);
 }
 
+/** The numbers of the version directories among the names at a place. @throws LoadError when there are none. */
+export function versionsIn(names: readonly string[], place: string): number[] {
+  if (isModel(names)) {
+    throw new LoadError(
+      'VersionNotFound',
+      `${place} is one model without version directories: give the directory above it, or ask for no versions`,
+    );
+  }
+  const versions = versionsAmong(names).map(({ version }) => version);
+  if (versions.length > 0) return versions;
+  throw new LoadError(
+    'VersionNotFound',
+    `${place} holds ${listed(names)}: expected version directories such as 3/`,
+  );
+}
+
 /** Names for a message: a few of them, since a directory may hold thousands. */
 export function listed(names: readonly string[]): string {
   const shown = 8;

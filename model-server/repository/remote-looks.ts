@@ -34,8 +34,7 @@ export class RemoteLooks {
 
   /** A model was fetched: that version is there until a listing says otherwise. */
   fetched(source: ModelSource, version: number | undefined): void {
-    this.#versions.clear();
-    this.#versions.set(keyOf(source), version);
+    remember(this.#versions, keyOf(source), version);
   }
 
   /**
@@ -59,10 +58,20 @@ export class RemoteLooks {
     const listed = list && (await outcomeOf(list));
     const version = listed?.version ?? this.#versions.get(key);
     const look = { ...(version === undefined ? {} : { version }), stamp: `${stamp} ${listed?.stamp ?? ''}` };
-    this.#seen.clear();
-    this.#seen.set(key, { at: now, credentials: stamp, look });
+    remember(this.#seen, key, { at: now, credentials: stamp, look });
     return look;
   }
+}
+
+/** Addresses that are remembered: more than any process serves versions. */
+const MOST_REMEMBERED = 1000;
+
+/** Forgets what was remembered first when there is too much. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MOST_REMEMBERED && oldest !== undefined) map.delete(oldest);
 }
 
 /** A refusal is something seen, too: when it ends, loading is tried again. */

@@ -3,14 +3,21 @@ import type { ModelSource } from '../../crds/model-service.ts';
 import { type ModelUri, parseModelUri } from '../../crds/model-uri.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { AwsKeysCache } from './aws-access.ts';
-import { type Bucket, type BucketUri, fetchBucketModel, lookAtBucket } from './bucket-source.ts';
+import {
+  type Bucket,
+  type BucketUri,
+  fetchBucketModel,
+  lookAtBucket,
+  namesInBucket,
+} from './bucket-source.ts';
 import { openCache } from './cache.ts';
 import { type CredentialOptions, sourceCredentials } from './credentials.ts';
 import type { GoogleTokens } from './google-access.ts';
 import { gsBucket } from './gs.ts';
 import { fetchHttpModel } from './http-source.ts';
 import { LoadError } from './load-error.ts';
-import { type LocalUri, lookAtLocalModel, openLocalModel } from './local-source.ts';
+import { type LocalUri, lookAtLocalModel, namesAtLocal, openLocalModel } from './local-source.ts';
+import { versionsIn } from './model-layout.ts';
 import { fetchOciModel } from './oci-source.ts';
 import type { TransferLimits } from './persistence.ts';
 import { RemoteLooks } from './remote-looks.ts';
@@ -47,6 +54,11 @@ export interface Repository {
    * @throws LoadError
    */
   look(source: ModelSource): Promise<{ version?: number; stamp: string } | undefined>;
+  /**
+   * Version directories at the address, lowest first; always asks.
+   * @throws LoadError also when the address cannot be listed, or is one model without version directories.
+   */
+  versions(source: ModelSource): Promise<number[]>;
   /** Frees the cache of all models but these and the one before them. */
   keep(digests: ReadonlySet<string>): Promise<void>;
 }
@@ -105,6 +117,18 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
       const context = { ...contextOf(source, never), limits: { ...limits, attempts: 1 } };
       const list = 'bucket' in uri ? () => lookAtBucket(source, uri, bucketOf(uri, context)) : undefined;
       return looks.look(source, context.credentials, list);
+    },
+    async versions(source) {
+      const uri = parsedUri(source);
+      const context = { ...contextOf(source, never), limits: { ...limits, attempts: 1 } };
+      const names = isLocal(uri)
+        ? await namesAtLocal(source, volumesDirectory)
+        : 'bucket' in uri && (await namesInBucket(source, uri, bucketOf(uri, context)));
+      if (names) return versionsIn(names, source.uri);
+      throw new LoadError(
+        'VersionNotFound',
+        `${source.uri} cannot be listed over ${uri.scheme}: say which versions to serve, by their numbers`,
+      );
     },
     keep: (digests) => cache.keep(digests),
   };

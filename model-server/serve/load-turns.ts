@@ -5,6 +5,7 @@
  */
 export class LoadTurns {
   #last: Promise<void> = Promise.resolve();
+  readonly #leaving = new Set<Promise<void>>();
   #loads = 0;
   #untidy = false;
   readonly #tidy: () => void;
@@ -31,7 +32,13 @@ export class LoadTurns {
       give = resolve;
     });
     await before;
-    return give;
+    return () => void Promise.all(this.#leaving).then(give);
+  }
+
+  /** A model is being unloaded, which ends with its last answer: until then the turn is not given on. */
+  leaving(unloaded: Promise<void>): void {
+    this.#leaving.add(unloaded);
+    void unloaded.finally(() => this.#leaving.delete(unloaded));
   }
 
   /** Other models are served than before: tidies as soon as no load goes on. */

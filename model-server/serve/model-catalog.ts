@@ -46,13 +46,13 @@ export class ModelCatalog {
     if (this.#isDraining) return 'the server is draining';
     const missing = this.#wanted().filter(({ isReady }) => !isReady);
     if (missing.length === 0) return 'all models have been unloaded';
-    return missing.map(({ name, host }) => `${name}: ${host.whyNotServing()}`).join('; ');
+    return missing.map((model) => `${model.name}: ${model.whyNotServing()}`).join('; ');
   }
 
   /** One entry per version, of one name or of all. @throws ProtocolError NotFound for an unknown name. */
   entries(name?: string): ModelEntry[] {
     const models = name === undefined ? [...this.#models.values()] : [this.get(name)];
-    return models.flatMap(({ host }) => host.entries());
+    return models.flatMap((model) => model.entries());
   }
 
   /** @throws ProtocolError NotFound */
@@ -109,7 +109,7 @@ export class ModelCatalog {
   /** From now on not ready; no model is loaded any more. */
   drain(): void {
     this.#isDraining = true;
-    for (const { host } of this.#models.values()) host.drain();
+    for (const model of this.#models.values()) model.drain();
   }
 
   #wanted(): NamedModel[] {

@@ -57,6 +57,8 @@ export interface ModelEntry {
 export interface ModelHostOptions {
   /** In requests. */
   name: string;
+  /** What the engine's names for its models begin with; no other host of the process has the same. */
+  idPrefix?: string;
   engine: Engine;
   /** Shared by all hosts of the process. */
   uses: ModelUses;
@@ -141,6 +143,12 @@ export class ModelHost {
   /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
   onChange(listener: () => void): void {
     this.#changed = listener;
+  }
+
+  /** As `assign` and `reload`. */
+  load(assignment: ModelAssignment): Promise<string | undefined> {
+    this.assign(assignment);
+    return this.reload();
   }
 
   /** Loads what is wanted afresh, also when it is served already, and waits for the end. @returns why it failed. */
@@ -300,7 +308,7 @@ export class ModelHost {
         this.#dispatch({ kind: 'Loaded', load: number, served: load.hosted });
         for (const ended of load.ended) ended(undefined);
       } finally {
-        void Promise.all(this.#unloading).then(giveTurn);
+        giveTurn();
       }
     } catch (cause) {
       if (!load.abort.signal.aborted) {
@@ -327,13 +335,13 @@ export class ModelHost {
   }
 
   async #bringUp(number: number, load: Load, local: LocalModel): Promise<HostedModel> {
-    const { name, engine, clock, log } = this.#options;
+    const { name, idPrefix = name, engine, clock, log } = this.#options;
     const { revision, source } = load.target;
     const { signal } = load.abort;
     const progress = (message: string) => this.#dispatch({ kind: 'Progressed', load: number, message });
     signal.throwIfAborted();
     progress(`loading ${source.uri} into TensorFlow`);
-    const id = `${name}:${revision}@${local.version ?? 1}#${number}`;
+    const id = `${idPrefix}:${revision}@${local.version ?? 1}#${number}`;
     try {
       const loaded = await loadVerified(engine, id, local, source.format);
       signal.throwIfAborted();
@@ -378,6 +386,7 @@ export class ModelHost {
       this.#unload(model),
     );
     this.#unloading.add(unloaded);
+    this.#options.turns.leaving(unloaded);
     return unloaded.finally(() => this.#unloading.delete(unloaded));
   }
 

@@ -19,12 +19,17 @@ import { ModelCatalog } from './model-catalog.ts';
 import { ModelUses } from './model-uses.ts';
 import { NamedModel, versionOf } from './named-model.ts';
 import { protocolsOf } from './protocols.ts';
+import type { VersionPolicy } from './version-policy.ts';
 
 /** What is to be served under one name. */
 export interface ServedName {
   readonly name: string;
   /** Absent where an operator will say it. */
   readonly assignment?: ModelAssignment;
+  /** Which versions are served side by side; absent: one. */
+  readonly policy?: VersionPolicy;
+  /** Names for versions, such as `stable`. */
+  readonly labels?: ReadonlyMap<string, number>;
 }
 
 export interface ModelServerOptions {
@@ -61,7 +66,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
   const { engine, clock, log, repository, isManaged } = options;
   const uses = new ModelUses();
   const turns = new LoadTurns(() => {
-    const digests = new Set(named.flatMap(({ host }) => host.digests));
+    const digests = new Set(named.flatMap(({ digests }) => digests));
     repository.keep(digests).catch((error: Error) => log.warn({ error: error.message }, 'cache not tidied'));
   });
   const total = (read: (model: NamedModel) => number) => named.reduce((sum, model) => sum + read(model), 0);
@@ -75,7 +80,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     ready: () => models.isReady,
     models: () =>
       named
-        .flatMap(({ host }) => host.current ?? [])
+        .flatMap(({ served }) => served)
         .map(({ name, format, digest, revision, ...model }) => ({
           ...{ model: name, version: versionOf(model), format, digest, revision },
         })),
@@ -96,9 +101,11 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     requestExpired: (milliseconds) => meter.waited(milliseconds),
   };
   const named = options.models.map(
-    ({ name }) =>
+    ({ name, policy, labels }) =>
       new NamedModel({
         ...{ name, engine, repository, uses, turns, metrics, clock, log, events },
+        ...(policy && { policy }),
+        ...(labels && { labels }),
         serving: Serving.parse(undefined),
       }),
   );
@@ -108,7 +115,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     ...{ models, serverVersion: options.serverVersion },
     illness: () =>
       named
-        .map(({ batcher, host }) => stuckRun(batcher.runSeconds, host.serving.requestTimeoutSeconds))
+        .map(({ batcher, serving }) => stuckRun(batcher.runSeconds, serving.requestTimeoutSeconds))
         .find((illness) => illness !== undefined),
     metrics: async () => ({
       contentType: metrics.registry.contentType,

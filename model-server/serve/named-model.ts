@@ -1,10 +1,13 @@
 /** One name in requests: what is served under it, and the queue of its requests. */
+import type { Serving } from '../../crds/model-service.ts';
 import type { ModelAssignment } from '../../crds/pod-contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { QueueRoom } from './admission.ts';
 import { Batcher, type BatcherEvents, type Request } from './batcher.ts';
-import { type HostedModel, ModelHost, type ModelHostOptions } from './model-host.ts';
+import { type HostedModel, type ModelEntry, ModelHost, type ModelHostOptions } from './model-host.ts';
+import type { VersionPolicy } from './version-policy.ts';
+import { VersionSet } from './version-set.ts';
 
 /** Which version a request names; neither: the newest that is served. */
 export interface Which {
@@ -21,75 +24,148 @@ export interface RequestQueue extends QueueRoom {
 export interface NamedModelOptions extends ModelHostOptions {
   engine: Engine;
   events: BatcherEvents;
+  /** Which versions are served; absent: the one that is assigned, or the highest at the address. */
+  policy?: VersionPolicy;
+  /** Names for versions, such as `stable`. */
+  labels?: ReadonlyMap<string, number>;
 }
 
 export class NamedModel implements RequestQueue {
   readonly name: string;
-  readonly host: ModelHost;
-  readonly batcher: Batcher;
+  readonly #labels: ReadonlyMap<string, number>;
+  readonly #versions: ModelHost | VersionSet;
+  readonly #batcher: Batcher;
+  #serving: Serving;
   #assignment: ModelAssignment | undefined;
 
   constructor(options: NamedModelOptions) {
-    const { name, engine, events, clock } = options;
+    const { name, engine, events, clock, policy, labels } = options;
     this.name = name;
-    this.host = new ModelHost(options);
-    this.batcher = new Batcher(engine, () => this.host.serving, events, clock);
+    this.#labels = labels ?? new Map();
+    this.#serving = options.serving;
+    this.#versions = policy
+      ? new VersionSet({
+          ...{ ...options, policy },
+          hostFor: (number) =>
+            new ModelHost({ ...options, serving: this.#serving, idPrefix: `${name}/${number}` }),
+        })
+      : new ModelHost(options);
+    this.#batcher = new Batcher(engine, () => this.#serving, events, clock);
   }
 
   /** Whether requests that name no version are answered. */
   get isReady(): boolean {
-    return this.host.isReady;
+    return this.#hosts().some(({ isReady }) => isReady);
+  }
+
+  get serving(): Serving {
+    return this.#serving;
+  }
+
+  get batcher(): Batcher {
+    return this.#batcher;
+  }
+
+  /** What is served, lowest version first. */
+  get served(): HostedModel[] {
+    return this.#hosts().flatMap(({ current }) => current ?? []);
+  }
+
+  /** Digests of what the cache should keep. */
+  get digests(): string[] {
+    return this.#hosts().flatMap(({ digests }) => digests);
   }
 
   /** Requests that may wait for this name. */
   get capacity(): number {
-    return this.host.serving.queueCapacity;
+    return this.#serving.queueCapacity;
   }
 
   /** Requests that wait. */
   get queued(): number {
-    return this.batcher.queued;
+    return this.#batcher.queued;
   }
 
-  /** Takes a request for one of its models; see `Batcher.submit`. */
   submit(request: Request): () => void {
-    return this.batcher.submit(request);
+    return this.#batcher.submit(request);
   }
 
   /** What is served from now on. */
   assign(assignment: ModelAssignment): void {
     this.#assignment = assignment;
-    this.host.assign(assignment);
+    this.#serving = assignment.serving;
+    void this.#versions.assign(assignment);
   }
 
-  /** Loads what was assigned, afresh if it is served. @returns why that failed. */
-  load(): Promise<string | undefined> {
-    if (this.#assignment) this.host.assign(this.#assignment);
-    return this.host.reload();
+  /** Loads what was assigned, one version afresh if it is served. @returns why that failed. */
+  async load(): Promise<string | undefined> {
+    const assignment = this.#assignment;
+    if (!assignment) return 'no model has been assigned yet';
+    return this.#versions.load(assignment);
   }
 
   /** Waits until it is out of memory. */
   unload(): Promise<void> {
-    return this.host.withdraw();
+    return this.#versions.withdraw();
+  }
+
+  /** From now on nothing is loaded any more. */
+  drain(): void {
+    this.#versions.drain();
+  }
+
+  entries(): ModelEntry[] {
+    const isSet = this.#versions instanceof VersionSet;
+    const leaving = isSet ? (this.#versions as VersionSet).leaving : [];
+    const entries = [...this.#hosts(), ...leaving].flatMap((host) => host.entries());
+    return entries.length > 0
+      ? entries
+      : [{ name: this.name, state: 'UNAVAILABLE', reason: this.whyNotServing() }];
+  }
+
+  /** What a person reads when nothing is served. */
+  whyNotServing(): string {
+    if (this.#versions instanceof ModelHost) return this.#versions.whyNotServing();
+    const { hosts, failure = 'it was unloaded by request, or is not looked for yet' } = this.#versions;
+    const [newest] = hosts.reverse();
+    return newest?.whyNotServing() ?? failure;
+  }
+
+  /** Of the newest version, for the load report. */
+  report(): ReturnType<ModelHost['report']> {
+    return this.#hosts().at(-1)?.report() ?? { state: 'Starting' };
+  }
+
+  /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
+  onChange(listener: () => void): void {
+    if (this.#versions instanceof ModelHost) this.#versions.onChange(listener);
   }
 
   /** The model that a request means; see `findVersion`. */
-  find(which: Which): HostedModel {
-    return findVersion(this.name, this.host.current ? [this.host.current] : [], which, () =>
-      this.host.whyNotServing(),
-    );
+  find({ version, label }: Which): HostedModel {
+    const why = () => this.whyNotServing();
+    if (label === undefined) return findVersion(this.name, this.served, version, why);
+    const labelled = this.#labels.get(label);
+    if (labelled !== undefined) return findVersion(this.name, this.served, String(labelled), why);
+    const known = [...this.#labels.keys()].map((each) => `"${each}"`).join(', ') || 'none';
+    throw missing(`${this.name} has no label "${label.slice(0, 100)}"; its labels: ${known}`);
+  }
+
+  #hosts(): ModelHost[] {
+    return this.#versions instanceof VersionSet ? this.#versions.hosts : [this.#versions];
   }
 }
 
 /**
  * The model that a request means.
  * @param served lowest version first.
- * @throws ProtocolError NotFound for a version or label that there is not, Unavailable while nothing is served.
+ * @param version absent: the newest.
+ * @throws ProtocolError NotFound for a version that there is not, Unavailable while nothing is served.
  */
 export function findVersion(
   name: string,
   served: readonly HostedModel[],
-  { version, label }: Which,
+  version: string | undefined,
   whyNotServing: () => string,
 ): HostedModel {
   const newest = served.at(-1);
@@ -97,12 +173,13 @@ export function findVersion(
     const sentence = `Model with name ${name} is not ready: ${whyNotServing()}`;
     throw new ProtocolError('Unavailable', '', sentence);
   }
-  if (label !== undefined) throw missing(`${name} has no label "${label.slice(0, 100)}"`);
   if (version === undefined) return newest;
   const found = served.find((model) => versionOf(model) === version);
   if (found) return found;
   const there = served.map(versionOf).join(', ');
-  throw missing(`Specific(${name}, ${version.slice(0, 100)}); version ${there} is served`);
+  throw missing(
+    `Specific(${name}, ${version.slice(0, 100)}); ${served.length > 1 ? `versions ${there} are` : `version ${there} is`} served`,
+  );
 }
 
 function missing(what: string): ProtocolError {

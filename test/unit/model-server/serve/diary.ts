@@ -39,7 +39,13 @@ export class DiaryEngine implements Engine {
     this.diary.push(`load ${id}`);
     await this.#gate;
     if (this.loadFailure) throw this.loadFailure;
-    return { id, format: 'SavedModel', signatures: new Map([[signature.name, signature]]), loadSeconds: 1 };
+    return {
+      id,
+      format: 'SavedModel',
+      signatures: new Map([[signature.name, signature]]),
+      loadSeconds: 1,
+      remarks: [],
+    };
   }
 
   async run(id: string, _signature: string, inputs: NamedTensors): Promise<NamedTensors> {
@@ -64,9 +70,10 @@ export class DiaryEngine implements Engine {
 export class ListedRepository implements Repository {
   readonly failures = new Map<string, string>();
   readonly stamps = new Map<string, string>();
+  readonly listed = new Map<string, number[]>();
 
   async fetch({ uri, version }: { uri: string; version?: number | undefined }): Promise<LocalModel> {
-    const failure = this.failures.get(uri);
+    const failure = this.failures.get(version === undefined ? uri : `${uri}/${version}`);
     if (failure !== undefined) throw new LoadError('SourceNotFound', failure);
     return {
       ...{ directory: '/models', cached: false },
@@ -77,7 +84,14 @@ export class ListedRepository implements Repository {
   }
 
   async look(source: { uri: string; version?: number | undefined }) {
-    return { stamp: (await this.fetch(source)).digest };
+    const { digest: stamp, version } = await this.fetch(source);
+    return { stamp, ...(version === undefined ? {} : { version }) };
+  }
+
+  async versions({ uri }: { uri: string }): Promise<number[]> {
+    const failure = this.failures.get(uri);
+    if (failure !== undefined) throw new LoadError('SourceNotFound', failure);
+    return [...(this.listed.get(uri) ?? [])];
   }
 
   async keep(): Promise<void> {}

@@ -17,7 +17,7 @@ let kept: string[];
 
 function catalog(names: readonly string[], isManaged = false): ModelCatalog {
   const turns = new LoadTurns(() => {
-    kept = named.flatMap(({ host }) => host.digests);
+    kept = named.flatMap(({ digests }) => digests);
   });
   named = names.map(
     (name) =>

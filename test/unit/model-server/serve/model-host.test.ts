@@ -46,6 +46,7 @@ const repository: Repository = {
     const { version, digest } = localModel(uri);
     return { version: version!, stamp: digest };
   },
+  versions: async () => [...versions.keys()],
   async keep() {},
 };
 

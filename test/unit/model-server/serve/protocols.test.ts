@@ -31,7 +31,7 @@ function oneModel(entry: ModelEntry): ProtocolsOptions['models'] {
     ...{ names: ['traffic'], isReady: entry.state === 'READY', isDraining: entry.state === 'UNLOADING' },
     whyNotReady: () => entry.reason,
     entries: () => [entry],
-    find: (name, which = {}) => findVersion(name, served, which, () => entry.reason),
+    find: (name, which = {}) => findVersion(name, served, which.version, () => entry.reason),
   };
 }
 
