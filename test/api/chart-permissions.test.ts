@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { GRANTS, OPERATOR_NAME, type Permission } from '../../operator/rbac.ts';
+import { type Feature, GRANTS, OPERATOR_NAME, type Permission } from '../../operator/rbac.ts';
 import type { City } from '../region/city.ts';
 import type { CommandFailed } from '../region/command.ts';
 import { cluster } from './cluster.ts';
@@ -153,8 +153,9 @@ async function answerTo(city: City, question: string[], as: string): Promise<str
 }
 
 function listed(scopes: ('cluster' | 'own')[]): Right[] {
+  const byDefault: (Feature | undefined)[] = [undefined, 'metricsAdapter'];
   const permissions = GRANTS.filter(
-    ({ to, scope }) => to.kind === 'operator' && scopes.includes(scope),
+    ({ to, scope, only }) => to.kind === 'operator' && scopes.includes(scope) && byDefault.includes(only),
   ).flatMap((grant): readonly Permission[] => grant.permissions);
   return sorted(
     permissions.flatMap(({ apiGroup, resources, verbs, resourceNames }) =>

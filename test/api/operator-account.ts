@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
-import { EXISTING_ROLES, GRANTS, OPERATOR_NAME } from '../../operator/rbac.ts';
+import { EXISTING_ROLES, type Feature, GRANTS, OPERATOR_NAME } from '../../operator/rbac.ts';
 import type { City } from '../region/city.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 
+/** What an installation has by default. */
+const BY_DEFAULT: readonly Feature[] = ['metricsAdapter'];
+
 /** Roles and bindings of `operator/rbac.ts`, as JSON lists that kubectl applies. */
-function accountManifests(namespace: string): object[] {
+function accountManifests(namespace: string, features: readonly Feature[]): object[] {
   const subject = { kind: 'ServiceAccount', name: OPERATOR_NAME, namespace };
   const binding = (
     kind: 'Role' | 'ClusterRole',
@@ -24,7 +27,8 @@ function accountManifests(namespace: string): object[] {
     roleRef: { apiGroup: RBAC, kind, name: role },
     subjects: [who],
   });
-  const granted = GRANTS.filter(({ to }) => to.kind !== 'aggregated').flatMap(
+  const isOn = ({ only }: { only?: Feature }) => only === undefined || features.includes(only);
+  const granted = GRANTS.filter((grant) => grant.to.kind !== 'aggregated' && isOn(grant)).flatMap(
     ({ name, scope, permissions, to }) => {
       const kind = scope === 'own' ? 'Role' : 'ClusterRole';
       const within = scope === 'own' ? { namespace } : {};
@@ -35,13 +39,11 @@ function accountManifests(namespace: string): object[] {
         ...(resourceNames && { resourceNames }),
       }));
       const who = to.kind === 'serviceAccount' ? { ...to, kind: 'ServiceAccount' } : subject;
-      return [
-        { apiVersion: `${RBAC}/v1`, kind, metadata: { name, ...within }, rules },
-        binding(kind, name, name, within, who),
-      ];
+      const role = { apiVersion: `${RBAC}/v1`, kind, metadata: { name, ...within }, rules };
+      return to.kind === 'perCity' ? [role] : [role, binding(kind, name, name, within, who)];
     },
   );
-  const existing = EXISTING_ROLES.map(({ name, role, namespace: where }) =>
+  const existing = EXISTING_ROLES.filter(isOn).map(({ name, role, namespace: where }) =>
     binding('Role', name, role, { namespace: where }, subject),
   );
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: OPERATOR_NAME, namespace } };
@@ -49,14 +51,22 @@ function accountManifests(namespace: string): object[] {
 }
 
 /** Makes the account and its permissions, and connects as it. */
-export async function operatorClient(city: City, namespace: string): Promise<KubeClient> {
-  const config = await operatorConfig(city, namespace);
+export async function operatorClient(
+  city: City,
+  namespace: string,
+  features: readonly Feature[] = BY_DEFAULT,
+): Promise<HttpKubeClient> {
+  const config = await operatorConfig(city, namespace, features);
   return new HttpKubeClient({ loadConfig: () => config });
 }
 
 /** Makes the account and its permissions, and returns its credentials, which live for an hour. */
-export async function operatorConfig(city: City, namespace: string): Promise<KubeConfig> {
-  await applyAll(city, accountManifests(namespace));
+export async function operatorConfig(
+  city: City,
+  namespace: string,
+  features: readonly Feature[] = BY_DEFAULT,
+): Promise<KubeConfig> {
+  await applyAll(city, accountManifests(namespace, features));
   const token = (await city.kubectl(['create', 'token', OPERATOR_NAME, '-n', namespace])).trim();
   const admin = new KubeConfig();
   admin.loadFromString(readFileSync(city.kubeconfigPath, 'utf8'));
