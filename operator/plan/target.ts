@@ -36,7 +36,7 @@ export type Step = ApplyStep | DeleteStep | RefusedStep;
 export interface ApplyStep {
   readonly action: 'apply';
   readonly object: DesiredObject;
-  /** `create`: none was seen. Look before writing: an object that is not ours has no label to be seen by. */
+  /** `create`: none was seen. An object that is not ours has no label to be seen by, so the write must not find one. */
   readonly because: 'create' | 'changed' | 'drifted';
   /** Of the object that was seen, so that one that is deleted meanwhile does not come back. */
   readonly uid?: string;

@@ -9,6 +9,12 @@ import { clear } from './clearance.ts';
 /** Holds `spec.replicas` of a Deployment while the autoscaler decides it; see `plan/replicas.ts`. */
 const REPLICAS_MANAGER = `${MANAGER}-autoscaling`;
 
+/**
+ * With this version an apply creates an object or is a conflict. The API server compares versions only when there is an
+ * object, and no object has the first of all versions, which was given away before there were any.
+ */
+const VERSION_OF_NONE = '1';
+
 /** What one stage waits for: pods need what they mount, and an autoscaler needs the Deployment handed over. */
 const STAGES: Readonly<Record<ChildKind, number>> = {
   ConfigMap: 0,
@@ -20,6 +26,9 @@ const STAGES: Readonly<Record<ChildKind, number>> = {
   HorizontalPodAutoscaler: 2,
 };
 
+/** After all else: what is not needed follows from what was seen. */
+const REMOVAL_STAGE = 3;
+
 /** Does all steps, stage by stage, and says what became of each. Never throws. */
 export async function apply(
   steps: readonly Step[],
@@ -27,13 +36,20 @@ export async function apply(
   signal: AbortSignal,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  const stages = Map.groupBy(steps, (step) => STAGES[kindOf(step)]);
+  const stages = Map.groupBy(steps, stageOf);
   for (const [, stage] of [...stages].sort(([a], [b]) => a - b)) {
     const isHandedOver = !outcomes.some(({ kind, step }) => kind !== 'done' && kindOf(step) === 'Deployment');
-    const due = stage.filter((step) => isHandedOver || !needsDeployment(step));
+    const isSurprised = outcomes.some(({ kind }) => kind === 'conflict');
+    const due = stage.filter(
+      (step) => (isHandedOver || !needsDeployment(step)) && !(isSurprised && step.action === 'delete'),
+    );
     outcomes.push(...(await Promise.all(due.map((step) => perform(step, client, signal)))));
   }
   return outcomes;
+}
+
+function stageOf(step: Step): number {
+  return step.action === 'delete' ? REMOVAL_STAGE : STAGES[kindOf(step)];
 }
 
 /** An autoscaler that starts before the Deployment was handed over would fight with us over its replicas. */
@@ -56,10 +72,11 @@ async function write(step: ApplyStep, client: KubeClient, signal: AbortSignal): 
   const { handover, object, onlyAtVersion: resourceVersion, uid } = step;
   if (step.because !== 'create') await clear(object, client, signal);
   if (handover) await handOver(object, handover, client, signal);
+  const version = step.because === 'create' ? VERSION_OF_NONE : resourceVersion;
   const metadata = {
     ...object.metadata,
     ...(uid ? { uid } : {}),
-    ...(resourceVersion ? { resourceVersion } : {}),
+    ...(version ? { resourceVersion: version } : {}),
   };
   const options = { fieldManager: MANAGER, force: true, signal };
   await client.apply(resources[kindOf(step)], { ...object, metadata } as UntypedObject, options);

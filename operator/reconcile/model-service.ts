@@ -1,14 +1,16 @@
 /** One look at one ModelService: observe, plan, apply, tell. */
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
+import type { LiveObject } from '../plan/cluster-objects.ts';
 import { type NextLook, nextLook } from '../plan/next-look.ts';
 import { plan } from '../plan/plan.ts';
 import { summarise } from '../plan/status.ts';
-import type { Outcome } from '../plan/target.ts';
+import type { Outcome, Step } from '../plan/target.ts';
 import { again, done, type Reconcile, type ReconcileResult } from '../runtime/controller.ts';
 import { keyString } from '../runtime/key.ts';
 import { apply } from './apply.ts';
-import { type ObserveSources, observe, unseen } from './observe.ts';
+import { hidden, type ObserveSources, observe } from './observe.ts';
+import { OwnCreations } from './own-creations.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface ModelServiceTools extends ObserveSources {
@@ -19,22 +21,41 @@ export interface ModelServiceTools extends ObserveSources {
 
 export function modelServiceReconcile(tools: ModelServiceTools): Reconcile {
   const { client, log, statusWriter, stores } = tools;
+  const creations = new OwnCreations(tools);
   return async (key, signal) => {
     const service = stores.modelServices.get(key);
     // Children of a service that is being deleted are the garbage collector's.
     if (!service || service.metadata.deletionTimestamp !== undefined) return done;
+    const { uid } = service.metadata;
+    const waitSeconds = creations.secondsToWait(uid);
+    if (waitSeconds > 0) return again(waitSeconds, 'what was just created is not in the local copy yet');
     let observed = observe(service, tools);
     let target = plan(service, observed);
-    const strangers = await unseen(target.steps, client, signal);
-    if (strangers.length > 0) {
-      observed = { ...observed, children: [...observed.children, ...strangers] };
+    let outcomes = await apply(target.steps, client, signal);
+    const inTheWay = await hidden(outcomes, client, signal);
+    if (inTheWay.length > 0) {
+      observed = { ...observed, children: [...observed.children, ...inTheWay] };
       target = plan(service, observed);
+      const isConcerned = concerns(inTheWay);
+      const rest = target.steps.filter((step) => step.action === 'delete' || isConcerned(step));
+      const second = await apply(rest, client, signal);
+      outcomes = [...outcomes.filter(({ step }) => !isConcerned(step)), ...second];
     }
-    const outcomes = await apply(target.steps, client, signal);
+    creations.note(uid, outcomes);
     logOutcomes(outcomes, log.child({ key: keyString(key) }));
     const status = summarise(service, observed, target, outcomes);
     const loadLook = await statusWriter.write(service, status, signal);
     return earliest([nextLook(observed, target, outcomes), loadLook]);
+  };
+}
+
+/** Whether a step is about one of these objects. */
+function concerns(objects: readonly LiveObject[]): (step: Step) => boolean {
+  const names = new Set(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
+  return (step) => {
+    const { kind, name } =
+      step.action === 'apply' ? { kind: step.object.kind, name: step.object.metadata.name } : step;
+    return names.has(`${kind} ${name}`);
   };
 }
 

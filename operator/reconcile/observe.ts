@@ -5,7 +5,7 @@ import { resources } from '../kube/resources.ts';
 import type { LiveObject } from '../plan/cluster-objects.ts';
 import type { GpuSupply } from '../plan/gpu-supply.ts';
 import type { CustomMetricsOwner, Observed, ObservedReport, Settings } from '../plan/observed.ts';
-import { type ApplyStep, CHILD_KINDS, type ChildKind, type Step } from '../plan/target.ts';
+import { CHILD_KINDS, type ChildKind, type Outcome, type Step } from '../plan/target.ts';
 import type { ReplicaReports } from '../reports/registry.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Store } from '../runtime/store.ts';
@@ -50,30 +50,27 @@ export function observe(service: ModelService, sources: ObserveSources): Observe
 }
 
 /**
- * Objects that a plan would create although there are some of their name: somebody else's, which carry none of our
- * labels, or ours that have not reached the local copy yet.
+ * What stands where an object was to be created and is not in the local copy: somebody else's, which carries none of our
+ * labels, or ours that has not reached the copy yet.
  *
  * @throws KubeError when the API server cannot be asked
  */
-export async function unseen(
-  steps: readonly Step[],
+export async function hidden(
+  outcomes: readonly Outcome[],
   client: KubeClient,
   signal: AbortSignal,
 ): Promise<LiveObject[]> {
-  const creates = steps.filter(
-    (step): step is ApplyStep => step.action === 'apply' && step.because === 'create',
+  const found = await Promise.all(
+    outcomes.filter(({ kind }) => kind === 'conflict').map(({ step }) => lookUp(step, client, signal)),
   );
-  const found = await Promise.all(creates.map(({ object }) => lookUp(object, client, signal)));
   return found.filter((object) => object !== undefined);
 }
 
-async function lookUp(
-  { kind, metadata }: LiveObject,
-  client: KubeClient,
-  signal: AbortSignal,
-): Promise<LiveObject | undefined> {
+async function lookUp(step: Step, client: KubeClient, signal: AbortSignal): Promise<LiveObject | undefined> {
+  if (step.action !== 'apply' || step.because !== 'create') return undefined;
+  const { kind, metadata } = step.object;
+  const { name, namespace } = metadata;
   try {
-    const { name, namespace } = metadata;
     const found = await client.get(resources[kind as ChildKind], { name, namespace }, { signal });
     return { ...found, kind };
   } catch (error) {

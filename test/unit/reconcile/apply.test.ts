@@ -82,6 +82,24 @@ test('an object that was seen is written only as that very object', async () => 
   expect(created.calls[0]?.object?.metadata.uid).toBeUndefined();
 });
 
+test('nothing is removed when an object was met that had not been seen', async () => {
+  const steps = plan(
+    fixed,
+    observedWith({ children: childrenOf(scaling).filter(({ kind }) => kind !== 'Deployment') }),
+  ).steps;
+  const { asked } = await applied(steps, { 'apply Deployment traffic': failure('conflict') });
+  expect(asked).toEqual(['apply Deployment traffic']);
+  expect((await applied(steps)).asked).toEqual([
+    'apply Deployment traffic',
+    'delete HorizontalPodAutoscaler traffic',
+  ]);
+});
+
+test('an object that was not seen is written only where there is none', async () => {
+  const { calls } = await applied(creation);
+  expect(calls.map(({ object }) => object?.metadata.resourceVersion)).toEqual(Array(6).fill('1'));
+});
+
 test('a deletion is bound to the uid, and what is gone already is done', async () => {
   const steps = plan(fixed, observedWith({ children: childrenOf(scaling) })).steps.filter(
     ({ action }) => action === 'delete',

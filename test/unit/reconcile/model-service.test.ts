@@ -26,11 +26,12 @@ let recording: RecordingClient;
 let stores: Stores;
 let registry: ReportRegistry;
 let look: () => Promise<object>;
+let clock: FakeClock;
 
 beforeEach(() => {
   recording = new RecordingClient();
   stores = createStores(log);
-  const clock = new FakeClock('2026-03-01T12:00:00Z');
+  clock = new FakeClock('2026-03-01T12:00:00Z');
   registry = new ReportRegistry({ clock });
   const { client } = recording;
   const events = { record() {}, async flush() {} };
@@ -62,16 +63,10 @@ describe('one look', () => {
     expect(recording.asked).toEqual([]);
   });
 
-  test('at a new service looks for strangers, makes the objects, and tells', async () => {
+  test('at a new service makes the objects where there are none, and tells', async () => {
     stores.modelServices.set(service);
     await look();
     expect(recording.asked).toEqual([
-      'get ConfigMap traffic-model',
-      'get ServiceAccount traffic-model',
-      'get NetworkPolicy traffic',
-      'get Service traffic',
-      'get Deployment traffic',
-      'get PodDisruptionBudget traffic',
       'apply ConfigMap traffic-model',
       'apply ServiceAccount traffic-model',
       'apply NetworkPolicy traffic',
@@ -80,6 +75,28 @@ describe('one look', () => {
       'apply PodDisruptionBudget traffic',
       'status ModelService traffic',
     ]);
+    const applied = recording.calls.filter(({ what }) => what.startsWith('apply'));
+    expect(applied.map(({ object }) => object?.metadata.resourceVersion)).toEqual(Array(6).fill('1'));
+  });
+
+  test('waits for what it has made to be seen, and no longer than a watch may take', async () => {
+    stores.modelServices.set(service);
+    await look();
+    recording.calls.length = 0;
+    const [first, ...rest] = childrenOf(service);
+    put([first!]);
+    expect(await look()).toEqual(expect.objectContaining({ kind: 'again', afterSeconds: 5 }));
+    expect(recording.asked).toEqual([]);
+    put(rest);
+    await look();
+    expect(recording.asked).not.toContainEqual(expect.stringMatching(/^apply/));
+    stores.children.Service.remove(rest.find(({ kind }) => kind === 'Service')!);
+    await look();
+    expect(recording.asked).toContain('apply Service traffic');
+    recording.calls.length = 0;
+    await clock.advance(5);
+    await look();
+    expect(recording.asked).toContain('apply Service traffic');
   });
 
   test('at a service that is at rest asks and writes nothing', async () => {
@@ -101,7 +118,16 @@ describe('one look', () => {
     recording.existing.set('Service traffic', stranger);
     stores.modelServices.set(service);
     expect(await look()).toMatchObject({ kind: 'again', afterSeconds: 30 });
-    expect(recording.asked).not.toContain('apply Service traffic');
+    expect(recording.asked.filter((what) => /Service traffic$/.test(what))).toEqual([
+      'apply Service traffic',
+      'get Service traffic',
+      'status ModelService traffic',
+    ]);
+    expect(
+      recording.calls.find(({ what }) => what === 'apply Service traffic')?.object?.metadata,
+    ).toMatchObject({
+      resourceVersion: '1',
+    });
     expect(recording.asked).toContain('apply Deployment traffic');
     expect(written().status?.conditions?.[0]).toMatchObject({
       type: 'Ready',
@@ -121,15 +147,25 @@ describe('one look', () => {
     stores.modelServices.set(scaling);
     put(children.filter(({ kind }) => kind !== 'Deployment'));
     await look();
-    expect(recording.asked).toEqual(['get Deployment traffic', 'status ModelService traffic']);
+    expect(recording.asked).toEqual([
+      'apply Deployment traffic',
+      'get Deployment traffic',
+      'status ModelService traffic',
+    ]);
     expect(written().status?.readyOfWanted).toBe('0/7');
   });
 
-  test('an API server that cannot be asked is a failure of the look', async () => {
+  test('an API server that does not say what is in the way is a failure of the look', async () => {
+    recording.failures.set('apply Service traffic', failure('conflict'));
     recording.failures.set('get Service traffic', failure('retry'));
     stores.modelServices.set(service);
     await expect(look()).rejects.toMatchObject({ kind: 'retry' });
-    expect(recording.asked.filter((what) => what.startsWith('apply'))).toEqual([]);
+  });
+
+  test('what was in the way and is gone is made by the next look', async () => {
+    recording.failures.set('apply Service traffic', failure('conflict'));
+    stores.modelServices.set(service);
+    expect(await look()).toMatchObject({ kind: 'again', afterSeconds: 1 });
   });
 
   test('counts the GPUs of the cluster when a pod waits for one', async () => {

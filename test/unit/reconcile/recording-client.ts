@@ -17,7 +17,7 @@ export interface Call {
 /** A client that writes down what it is asked and answers as it is told; every other call fails the test. */
 export class RecordingClient {
   readonly calls: Call[] = [];
-  /** Objects that a get finds, by `Kind name`. */
+  /** Objects that are there, by `Kind name`. */
   readonly existing = new Map<string, KubeObject>();
   /** What a call ends with, by `verb Kind name`. */
   readonly failures = new Map<string, unknown>();
@@ -52,6 +52,11 @@ export class RecordingClient {
   ): Promise<KubeObject> {
     const handover = options.fieldManager === 'aicity-operator' ? '' : ` as ${options.fieldManager}`;
     this.#record(`apply ${resource.kind} ${object.metadata.name}${handover}`, { object, options });
+    const existing = this.existing.get(`${resource.kind} ${object.metadata.name}`);
+    const { resourceVersion } = object.metadata;
+    if (existing && resourceVersion && resourceVersion !== existing.metadata.resourceVersion) {
+      throw failure('conflict', 'the object has been modified');
+    }
     return object;
   }
 
