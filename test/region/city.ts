@@ -117,6 +117,12 @@ export class City {
     return `http://${managementNetwork(networks, this.wan).IPAddress}:${nodePort}`;
   }
 
+  /** Its address on the network that it shares with other cities; undefined while it is cut off. */
+  async wanAddress(): Promise<string | undefined> {
+    const { Networks: networks } = (await inspect(this.container)).NetworkSettings;
+    return (this.wan && networks[this.wan]?.IPAddress) || undefined;
+  }
+
   /** This machine's address as the city and its pods reach it. */
   async hostAddress(): Promise<string> {
     return managementNetwork((await inspect(this.container)).NetworkSettings.Networks, this.wan).Gateway;

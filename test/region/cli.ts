@@ -6,6 +6,7 @@
  *   npm run region -- kubectl [--city=NAME] ARGUMENT...
  *   npm run region -- helm [--city=NAME] ARGUMENT...
  *   npm run region -- down [NAME...]        all of them when no name is given
+ *   npm run region -- scenario FILE         a hub and cities, and what test/region/scenarios/*.yaml say of them
  *   npm run region -- stop-engine [--purge] when the region started a container engine of its own
  */
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ import { ensureEngine } from './engine.ts';
 import { hostTool } from './go-programs.ts';
 import { stopOwnEngine } from './own-engine.ts';
 import { say, step } from './progress.ts';
+import { playOnClusters } from './scenarios/play.ts';
 import { type CityOptions, startCity } from './start-city.ts';
 
 const usage = `Usage: npm run region -- COMMAND
@@ -25,6 +27,7 @@ const usage = `Usage: npm run region -- COMMAND
   kubectl [--city=NAME] ARGUMENT...                                 run kubectl against a city
   helm [--city=NAME] ARGUMENT...                                    run helm against a city
   down [NAME...]                                                    take cities down; all without a name
+  scenario FILE                                                     play a scenario on a region of its own
   stop-engine [--purge]                                             stop the region's own container engine`;
 
 async function up(args: string[]): Promise<number> {
@@ -104,6 +107,12 @@ async function down(names: string[]): Promise<number> {
   return 0;
 }
 
+async function scenario([file]: string[]): Promise<number> {
+  if (!file) throw new Error('scenario needs a file, such as test/region/scenarios/drain.yaml');
+  await playOnClusters(file);
+  return 0;
+}
+
 async function keptCities() {
   return (await listCities()).filter((city) => city.owner === keptOwner);
 }
@@ -119,6 +128,7 @@ try {
       kubectl: () => throughTool('kubectl', args),
       helm: () => throughTool('helm', args),
       down: () => down(args),
+      scenario: () => scenario(args),
     };
     const chosen = commands[command ?? ''];
     if (chosen) {

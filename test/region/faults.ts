@@ -11,6 +11,9 @@ export type Impairment = {
   destination?: string;
 };
 
+/** What is for the city's own programs, and what is for its pods. */
+const arrivals = ['INPUT', 'FORWARD'] as const;
+
 /** What can go wrong with a city, on purpose. Each fault has its remedy beside it. */
 export class Faults {
   readonly #city: City;
@@ -67,13 +70,15 @@ export class Faults {
     ]);
   }
 
-  /** Drops all that arrives from an address, so that connections to it hang in one direction. */
+  /** Drops all that arrives from an address, for the city and for its pods, so that connections to it hang. */
   async blackHole(fromAddress: string): Promise<void> {
-    await this.#city.exec(['iptables', '-w', '-I', 'INPUT', '-s', fromAddress, '-j', 'DROP']);
+    for (const chain of arrivals)
+      await this.#city.exec(['iptables', '-w', '-I', chain, '-s', fromAddress, '-j', 'DROP']);
   }
 
   async clearBlackHole(fromAddress: string): Promise<void> {
-    await this.#city.exec(['iptables', '-w', '-D', 'INPUT', '-s', fromAddress, '-j', 'DROP']);
+    for (const chain of arrivals)
+      await this.#city.exec(['iptables', '-w', '-D', chain, '-s', fromAddress, '-j', 'DROP']);
   }
 
   /** Delays or drops packets that leave the city, in place of what was set before. */

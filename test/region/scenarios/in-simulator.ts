@@ -13,15 +13,12 @@ import { Watcher } from '../simulator/watcher.ts';
 import { mergePatched } from './merge-patch.ts';
 import type { ScenarioStage } from './perform.ts';
 import type { Picture, ServicePicture } from './picture.ts';
-import type { Scenario } from './scenario.ts';
+import { NAMESPACE, type Scenario } from './scenario.ts';
 
 export interface SimulatorOptions {
   readonly seed: number;
   readonly trace?: (line: string) => void;
 }
-
-/** Services of a scenario are in one namespace. */
-export const NAMESPACE = 'city';
 
 export class SimulatorStage implements ScenarioStage {
   readonly #region: SimulatedRegion;

@@ -10,8 +10,10 @@ export interface ScenarioStage {
   /** Lets time pass. */
   pass(seconds: number): Promise<void>;
   look(): Promise<Picture>;
-  /** Requests of the clients of a service so far that were not answered; absent where no clients are. */
-  unanswered?(service: string): number;
+  /** Waits until clients have heard where to go now; absent where no clients are. */
+  clientsFollow?(): Promise<void>;
+  /** Requests of the clients of a service that began after so many seconds and were not answered, and why. */
+  unanswered?(service: string, sinceSeconds: number): string[];
   partition(city: string): Promise<void>;
   heal(city: string): Promise<void>;
   cutFromHub(city: string): Promise<void>;
@@ -108,21 +110,20 @@ async function waits(seconds: number, stage: ScenarioStage, look: Look): Promise
 }
 
 async function comesTrue(expected: Value<'expect'>, stage: ScenarioStage, look: Look): Promise<void> {
-  const deadline = stage.elapsed() + expected.within;
+  const begin = stage.elapsed();
   let found = differences(await look(), expected);
   while (found.length > 0) {
-    if (stage.elapsed() >= deadline) {
+    if (stage.elapsed() >= begin + expected.within) {
       throw new ScenarioFailed(`not within ${expected.within} s: ${found.join('; ')}`);
     }
     await stage.pass(LOOK_EVERY_SECONDS);
     found = differences(await look(), expected);
   }
+  checkAnswers(expected, stage, begin);
 }
 
 async function holds(expected: Value<'hold'>, stage: ScenarioStage, look: Look): Promise<void> {
-  const clients = Object.entries(expected.unanswered ?? {}).map(([service, most]) => {
-    return { service, most, before: stage.unanswered?.(service) ?? 0 };
-  });
+  await stage.clientsFollow?.();
   const begin = stage.elapsed();
   while (stage.elapsed() < begin + expected.for) {
     await stage.pass(LOOK_EVERY_SECONDS);
@@ -132,9 +133,20 @@ async function holds(expected: Value<'hold'>, stage: ScenarioStage, look: Look):
       throw new ScenarioFailed(`no longer so after ${after} s: ${found.join('; ')}`);
     }
   }
-  for (const { service, most, before } of clients) {
-    const lost = (stage.unanswered?.(service) ?? 0) - before;
-    if (lost > most)
-      throw new ScenarioFailed(`${lost} requests to ${service} were not answered, at most ${most} may be`);
+  checkAnswers(expected, stage, begin);
+}
+
+function checkAnswers(
+  { unanswered = {} }: Pick<Value<'hold'>, 'unanswered'>,
+  stage: ScenarioStage,
+  since: number,
+) {
+  for (const [service, most] of Object.entries(unanswered)) {
+    const lost = stage.unanswered?.(service, since) ?? [];
+    if (lost.length <= most) continue;
+    const reasons = lost.slice(-3).join('; ');
+    throw new ScenarioFailed(
+      `${lost.length} requests to ${service} were not answered, at most ${most} may be: ${reasons}`,
+    );
   }
 }

@@ -18,6 +18,9 @@ import {
   type WaitingReason,
 } from '../../../crds/placement.ts';
 
+/** Of all services of a scenario, on the hub and in the cities. */
+export const NAMESPACE = 'city';
+
 const Name = z
   .string()
   .regex(/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/, 'expected lower-case letters, digits and dashes');
@@ -56,6 +59,10 @@ const ServiceExpectation = z.strictObject({
 export type ServiceExpectation = z.infer<typeof ServiceExpectation>;
 
 const expectation = {
+  unanswered: z
+    .record(Name, count)
+    .optional()
+    .describe('Requests that begin during the step and that clients of the service may lose.'),
   services: z.record(Name, ServiceExpectation).optional(),
   cities: z
     .record(Name, oneOf<CityReason>(CITY_REASONS))
@@ -91,14 +98,7 @@ const VERBS = {
   /** Comes true in time. */
   expect: z.strictObject({ within: seconds, ...expectation }),
   /** Is true all the while. */
-  hold: z.strictObject({
-    for: seconds,
-    ...expectation,
-    unanswered: z
-      .record(Name, count)
-      .optional()
-      .describe('Requests that clients of the service may lose meanwhile.'),
-  }),
+  hold: z.strictObject({ for: seconds, ...expectation }),
 } as const;
 export type Verb = keyof typeof VERBS;
 export type Step = {
@@ -203,7 +203,7 @@ function namesIn({ verb, value }: Step): Named[] {
         ...Object.keys({ ...(typeof ready === 'object' ? ready : {}), ...runs, ...decisions }),
         ...(endpoints ?? []),
       ]);
-      const lost = verb === 'hold' ? Object.keys(value.unanswered ?? {}) : [];
+      const lost = Object.keys(value.unanswered ?? {});
       return [
         ...all('service', [...Object.keys(services), ...lost]),
         ...all('city', [...Object.keys(cities), ...within]),

@@ -1,0 +1,187 @@
+/**
+ * A whole region: a hub and its cities as clusters of their own, which share one network and nothing else. The operator is
+ * installed into each by its chart; the cities dial in to the hub with a token, as they would through NAT.
+ */
+import { API_VERSION } from '../../crds/model-service.ts';
+import { CITY_OBJECTS, cityNamespace } from '../../crds/region.ts';
+import { HttpKubeClient } from '../../operator/kube/http-client.ts';
+import { fromFile } from '../../operator/kube/kubeconfig.ts';
+import type { City } from './city.ts';
+import { type Images, installOperator, openModelStore } from './installation.ts';
+import { step } from './progress.ts';
+import { startCity } from './start-city.ts';
+
+/** What people write about a city, and the GPUs that its only node offers. */
+export interface RegionCity {
+  readonly gpus: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Of the CityCluster. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+}
+
+export interface RegionOptions {
+  readonly images: Images;
+  readonly cities: Readonly<Record<string, RegionCity>>;
+  /** All stays when this process ends. */
+  readonly keep?: boolean;
+}
+
+/** The hub's host name on the shared network. */
+export const HUB_NAME = 'hub';
+export const API_PORT = 6443;
+const NETWORK = 'region';
+
+export class Region {
+  readonly hub: City;
+  readonly cities: ReadonlyMap<string, City>;
+  /** Calls to the API server of each cluster, over kept connections; a killed cluster comes back at the same port. */
+  readonly clients: ReadonlyMap<string, HttpKubeClient>;
+  readonly #addresses = new Map<string, string>();
+
+  private constructor(hub: City, cities: ReadonlyMap<string, City>) {
+    this.hub = hub;
+    this.cities = cities;
+    this.clients = new Map(
+      [...cities, [HUB_NAME, hub] as const].map(([name, city]) => [name, clientOf(city)]),
+    );
+  }
+
+  /** Starts all clusters, installs the operator into each, and resolves when the hub has heard of every city. */
+  static async start({ images, cities, keep = false }: RegionOptions): Promise<Region> {
+    const started: City[] = [];
+    const start = async (name: string, gpus: number): Promise<City> => {
+      const city = await startCity({ name, gpus, wan: NETWORK, keep });
+      started.push(city);
+      return city;
+    };
+    try {
+      const hub = await start(HUB_NAME, 0);
+      const hubIsReady = step('installing the hub', async () => {
+        await hub.loadImages([images.operator]);
+        await installOperator(hub, images, ['--set', 'hub.enabled=true', '--set', 'replicas=1']);
+      });
+      // A rejection while cities start is told when it is awaited.
+      hubIsReady.catch(() => {});
+      const clusters = new Map<string, City>();
+      for (const [name, { gpus }] of Object.entries(cities)) {
+        const city = await start(name, gpus);
+        await city.loadImages(Object.values(images));
+        clusters.set(name, city);
+      }
+      await hubIsReady;
+      const region = new Region(hub, clusters);
+      for (const [name, city] of Object.entries(cities)) await region.#join(name, city, images);
+      await region.untilHeard();
+      return region;
+    } catch (error) {
+      await Promise.all(started.map((city) => city.stop()));
+      throw error;
+    }
+  }
+
+  city(name: string): City {
+    const found = name === HUB_NAME ? this.hub : this.cities.get(name);
+    if (!found) throw new Error(`there is no city ${name}; there are ${[...this.cities.keys()].join(', ')}`);
+    return found;
+  }
+
+  client(name: string): HttpKubeClient {
+    return this.clients.get(name)!;
+  }
+
+  /**
+   * Where a host of the shared network is reached from this machine, over the shared network only: one that is cut off is
+   * not reached there.
+   */
+  async addressOf(name: string): Promise<string> {
+    const known = this.#addresses.get(name) ?? (await this.city(name).wanAddress());
+    if (!known) throw new Error(`${name} is not on the shared network`);
+    this.#addresses.set(name, known);
+    return known;
+  }
+
+  /** Nobody reaches the city and it reaches nobody; what runs in it goes on. */
+  async partition(name: string): Promise<void> {
+    await this.addressOf(name);
+    await this.city(name).faults.partition();
+  }
+
+  async heal(name: string): Promise<void> {
+    await this.city(name).faults.heal();
+    this.#addresses.delete(name);
+  }
+
+  /** Only the hub and the city lose each other. */
+  async cutFromHub(name: string): Promise<void> {
+    await this.city(name).faults.blackHole(await this.addressOf(HUB_NAME));
+  }
+
+  async reconnectToHub(name: string): Promise<void> {
+    await this.city(name).faults.clearBlackHole(await this.addressOf(HUB_NAME));
+  }
+
+  /** A power cut of the hub or of a city; its data stays. */
+  async kill(name: string): Promise<void> {
+    await this.addressOf(name);
+    await this.city(name).faults.kill();
+  }
+
+  /** Resolves when its cluster is up again. */
+  async start(name: string): Promise<void> {
+    await this.city(name).faults.restart();
+    this.#addresses.delete(name);
+  }
+
+  async untilHeard(names: readonly string[] = [...this.cities.keys()], timeoutSeconds = 120): Promise<void> {
+    await this.hub.until(`${names.join(', ')} are heard`, timeoutSeconds, async () => {
+      const ready =
+        'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
+      const lines = (await this.hub.kubectl(['get', 'cityclusters', '-o', ready])).split('\n');
+      const unheard = names.filter((name) => !lines.includes(`${name} True`));
+      if (unheard.length > 0)
+        throw new Error(`not heard: ${unheard.join(', ')}; the hub says: ${lines.join(', ')}`);
+      return true;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.clients.values()].map((client) => client.close()));
+    await Promise.all([this.hub, ...this.cities.values()].map((city) => city.stop()));
+  }
+
+  /** The way of plain YAML, as docs/region.md describes it: a CityCluster on the hub, and its token into the city. */
+  async #join(name: string, { labels, spec = {} }: RegionCity, images: Images): Promise<void> {
+    await step(`joining ${name}`, async () => {
+      const city = this.city(name);
+      const metadata = { name, ...(labels ? { labels } : {}) };
+      await this.hub.apply(JSON.stringify({ apiVersion: API_VERSION, kind: 'CityCluster', metadata, spec }));
+      const { token, authority } = await this.#credentialsOf(name);
+      const settings = {
+        'city.name': name,
+        'city.address': `https://${name}:${API_PORT}`,
+        'city.peerPorts': `{${API_PORT}}`,
+        'city.hub.server': `https://${HUB_NAME}:${API_PORT}`,
+        'city.hub.caData': authority,
+        'city.hub.token': token,
+        replicas: '1',
+      };
+      const flags = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+      await Promise.all([installOperator(city, images, flags), openModelStore(city, images)]);
+    });
+  }
+
+  async #credentialsOf(city: string): Promise<{ token: string; authority: string }> {
+    const secret = ['-n', cityNamespace(city), 'get', 'secret', CITY_OBJECTS.tokenSecret];
+    let encoded = '';
+    await this.hub.until(`the token of ${city}`, 60, async () => {
+      encoded = await this.hub.kubectl([...secret, '-o', 'jsonpath={.data.token}']);
+      return encoded !== '';
+    });
+    const authority = /certificate-authority-data: (\S+)/.exec(await this.hub.readKubeconfig())![1]!;
+    return { token: Buffer.from(encoded, 'base64').toString(), authority };
+  }
+}
+
+function clientOf({ name, kubeconfigPath }: City): HttpKubeClient {
+  return new HttpKubeClient({ cluster: name, loadConfig: fromFile(kubeconfigPath) });
+}
