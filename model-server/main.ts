@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The model server's process: reads its configuration, starts the parts, and ends them in order.
  *
@@ -6,6 +7,7 @@
  * it is unknown: what is in flight is answered 503, the operator is told, and Kubernetes starts a fresh container.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { totalmem } from 'node:os';
@@ -14,7 +16,8 @@ import type { LoadReport } from '../crds/load-report.ts';
 import { ModelAssignment } from '../crds/pod-contract.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { sleep, systemClock } from './clock.ts';
-import { type Config, ConfigError, HELP, readConfig } from './config.ts';
+import { type Config, HELP, readConfig } from './config.ts';
+import { ConfigError } from './config-error.ts';
 import { startEngine } from './engine/host.ts';
 import { OperatorClient } from './reports/operator-client.ts';
 import { Reporter } from './reports/reporter.ts';
@@ -29,22 +32,25 @@ const LAST_REPORT_SECONDS = 2;
 
 async function main(): Promise<void> {
   const config = configOrExit();
-  const log = pino({ level: config.logLevel, base: { model: config.name } });
+  const log = pino({
+    level: config.logLevel,
+    base: config.operator ? { model: config.models[0]?.name } : {},
+  });
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught exception');
     process.exit(1);
   });
   const engine = startEngine();
-  const assignment = config.assignment ?? (await readAssignment(config.assignmentFile, log));
+  const assigned = await readAssignment(config.assignmentFile, log);
   const server = createModelServer({
     ...{ serverVersion: packageJson.version, engine, limits: config, clock, log },
-    models: [{ name: config.name, ...(assignment && { assignment }) }],
+    models: config.models.map((model) => ({ ...model, ...(assigned && { assignment: assigned }) })),
     isManaged: config.operator !== undefined,
     repository: await openRepository({ ...config, clock }),
   });
   await listen(server, config, log);
   server.start();
-  const reporter = config.operator ? startReporter(config.operator, config.name, server, log) : undefined;
+  const reporter = config.operator ? startReporter(config.operator, server, log) : undefined;
 
   void engine.died.then(async (error) => {
     log.fatal({ error: error.message }, 'the engine died');
@@ -67,6 +73,7 @@ function configOrExit(): Config {
     const config = readConfig(process.argv.slice(2), {
       variables: process.env,
       memoryBytes: containerMemoryBytes(),
+      readFile: (path) => readFileSync(path, 'utf8'),
     });
     if (config !== 'help') return config;
     process.stdout.write(HELP);
@@ -107,11 +114,11 @@ async function readAssignment(file: string | undefined, log: Logger): Promise<Mo
 
 function startReporter(
   operator: NonNullable<Config['operator']>,
-  service: string,
   { models, metrics, load }: ModelServer,
   log: Logger,
 ): Reporter {
   const client = new OperatorClient(operator);
+  const [service = ''] = models.names;
   const model = models.get(service);
   const startedAt = clock.epochMilliseconds();
   const reporter = new Reporter({

@@ -1,9 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import { POD_ENV, POD_PATHS } from '../../../crds/pod-contract.ts';
-import { type Config, ConfigError, HELP, readConfig } from '../../../model-server/config.ts';
+import { type Config, HELP, readConfig } from '../../../model-server/config.ts';
+import { ConfigError } from '../../../model-server/config-error.ts';
+import { FLAG_NAMES } from '../../../model-server/config-flags.ts';
 
 const alone = (args: string[], variables: Record<string, string> = {}, memoryBytes = 0) =>
-  readConfig(args, { variables, memoryBytes }) as Config;
+  readConfig(args, { variables, memoryBytes, readFile: readFrom({}) }) as Config;
+
+const readFrom = (files: Record<string, string>) => (path: string) => {
+  const text = files[path];
+  if (text === undefined) throw new Error('ENOENT');
+  return text;
+};
 
 const podVariables = {
   [POD_ENV.service]: 'traffic',
@@ -23,29 +31,33 @@ test('a model alone', () => {
     '3',
   ]);
   expect(config).toMatchObject({
-    name: 'traffic',
     port: 8080,
     drainLagSeconds: 0,
-    assignment: {
-      revision: expect.stringMatching(/^[0-9a-f]{10}$/),
-      model: { uri: 'file:///models/traffic', version: 3 },
-      serving: { maxBatchSize: 8, queueCapacity: 256, warmUpRequests: 1 },
-    },
+    models: [
+      {
+        name: 'traffic',
+        assignment: {
+          revision: expect.stringMatching(/^[0-9a-f]{10}$/),
+          model: { uri: 'file:///models/traffic', version: 3 },
+          serving: { maxBatchSize: 8, queueCapacity: 256, warmUpRequests: 1 },
+        },
+      },
+    ],
   });
   expect(config.operator).toBeUndefined();
   expect(config.host).toBeUndefined();
 });
 
 test('an address is taken as it is, a path as a place here', () => {
-  expect(alone(['--model', 'm=https://models/a=b/m.tar.gz']).assignment?.model.uri).toBe(
+  expect(alone(['--model', 'm=https://models/a=b/m.tar.gz']).models[0]?.assignment?.model.uri).toBe(
     'https://models/a=b/m.tar.gz',
   );
-  expect(alone(['--model', 'm=here']).assignment?.model.uri).toBe(`file://${process.cwd()}/here`);
+  expect(alone(['--model', 'm=here']).models[0]?.assignment?.model.uri).toBe(`file://${process.cwd()}/here`);
 });
 
 test('in a pod', () => {
   expect(alone([], podVariables)).toMatchObject({
-    name: 'traffic',
+    models: [{ name: 'traffic' }],
     port: 8080,
     cacheDirectory: POD_PATHS.cacheDirectory,
     assignmentFile: POD_PATHS.assignmentFile,
@@ -118,7 +130,118 @@ describe('what is wrong is said in a sentence', () => {
   });
 });
 
+test('several models, versions and labels by flags', () => {
+  const { models } = alone(['--model', 'a=/a', '--model', 'b=s3://bucket/b', '--versions', 'latest:2']);
+  expect(models).toMatchObject([
+    { name: 'a', assignment: { model: { uri: 'file:///a' } }, policy: { latest: 2 } },
+    { name: 'b', assignment: { model: { uri: 's3://bucket/b' } }, policy: { latest: 2 } },
+  ]);
+  const [labelled] = alone([
+    ...['--model', 'a=/a', '--versions', '2,3', '--label', 'stable=2', '--label', 'canary=3'],
+  ]).models;
+  expect(labelled).toMatchObject({ policy: { specific: [2, 3] } });
+  expect([...(labelled?.labels ?? [])]).toEqual([
+    ['stable', 2],
+    ['canary', 3],
+  ]);
+});
+
+describe('a file', () => {
+  const withFile = (text: string, args: string[] = [], variables: Record<string, string> = {}) =>
+    readConfig(['--config', '/etc/models.yaml', ...args], {
+      ...{ variables, memoryBytes: 0 },
+      readFile: readFrom({ '/etc/models.yaml': text }),
+    }) as Config;
+
+  test('says all that flags say, for each model; flags and variables outrank it', () => {
+    const text = `
+models:
+  - name: traffic
+    uri: ./traffic
+    versions: [2, 3]
+    labels: {stable: 2}
+    serving: {maxBatchSize: 4}
+  - {name: air, uri: 's3://models/air', versions: latest:2, format: SavedModel}
+serving: {maxBatchSize: 16, queueCapacity: 9}
+port: 9000
+logLevel: debug
+`;
+    expect(withFile(text)).toMatchObject({
+      ...{ port: 9000, logLevel: 'debug' },
+      models: [
+        {
+          name: 'traffic',
+          policy: { specific: [2, 3] },
+          labels: new Map([['stable', 2]]),
+          assignment: {
+            model: { uri: 'file:///etc/traffic' },
+            serving: { maxBatchSize: 4, queueCapacity: 9 },
+          },
+        },
+        { name: 'air', policy: { latest: 2 }, assignment: { serving: { maxBatchSize: 16 } } },
+      ],
+    });
+    const flags = ['--port', '1', '--max-batch-size', '2', '--model', 'noise=/n'];
+    expect(withFile(text, flags, { MODEL_SERVER_LOG_LEVEL: 'warn' })).toMatchObject({
+      ...{ port: 1, logLevel: 'warn' },
+      models: [
+        { name: 'traffic', assignment: { serving: { maxBatchSize: 2 } } },
+        { name: 'air', assignment: { serving: { maxBatchSize: 2 } } },
+        { name: 'noise', assignment: { serving: { maxBatchSize: 2, queueCapacity: 9 } } },
+      ],
+    });
+  });
+
+  test('may be JSON', () => {
+    expect(withFile('{"models":[{"name":"m","uri":"/m"}]}').models).toMatchObject([{ name: 'm' }]);
+  });
+
+  test.each([
+    ['models: []', /models.yaml: models is \[\]; expected array to have >=1 items/],
+    ['modells: []', /models is missing; expected array|modells is not known/],
+    ['', /is neither YAML nor JSON: .*the input is empty/],
+    ['models: [{name: m}]', /models\[0\].uri is missing; expected string/],
+    ['models: [{name: a/b, uri: x}]', /models\[0\].name is "a\/b"; expected a name without/],
+    [
+      'models: [{name: m, uri: x, versions: latest}]',
+      /models\[0\].versions is "latest"; expected latest:NUMBER/,
+    ],
+    [
+      'models: [{name: m, uri: x, format: ONNX}]',
+      /models\[0\].format is "ONNX"; expected one of "SavedModel"/,
+    ],
+    [
+      'models: [{name: m, uri: x, serving: {maxBatchSize: 0}}]',
+      /models\[0\].serving.maxBatchSize is 0; expected number to be >=1/,
+    ],
+    [
+      'models: [{name: m, uri: x, serving: {maxBatch: 1}}]',
+      /models\[0\].serving.maxBatch is not known; expected one of maxBatchSize, /,
+    ],
+    ['models: [{name: m, uri: x, labels: {stable: x}}]', /labels.stable is "x"; expected number/],
+    ['models: [{name: m, uri: ftp://x}]', /the uri of the model m is "ftp:..x": expected https/],
+    ['models: [{name: m, uri: x}, {name: m, uri: y}]', /the model name "m" is given twice/],
+    ['port: 70000\nmodels: [{name: m, uri: x}]', /port is 70000; expected number to be <=65535/],
+    ['models: [', /is neither YAML nor JSON: /],
+  ])('%j', (text, sentence) => {
+    expect(() => withFile(text)).toThrow(ConfigError);
+    expect(() => withFile(text)).toThrow(sentence);
+  });
+});
+
+test.each([
+  [['--config', 'nowhere'], /--config is "nowhere", which cannot be read: ENOENT/],
+  [['--model', 'm=x', '--versions', 'some'], /--versions is "some"; expected latest:NUMBER, all, or/],
+  [['--model', 'm=x', '--label', 'stable'], /--label is "stable"; expected NAME=NUMBER/],
+  [['--model', 'm=x', '--versions', 'all', '--model-version', '1'], /--versions and --model-version/],
+  [
+    ['--model', 'a=x', '--model', 'b=x', '--format', 'SavedModel'],
+    /--format is about one model and there are 2/,
+  ],
+  [['--model', 'm=x', '--model', 'm=y'], /the model name "m" is given twice/],
+])('%j', (args, sentence) => expect(() => alone(args)).toThrow(sentence));
+
 test('help names every flag', () => {
   expect(alone(['--help'])).toBe('help');
-  expect(HELP).toContain('--queue-capacity');
+  for (const flag of FLAG_NAMES) expect(HELP).toContain(`--${flag}`);
 });
