@@ -1,6 +1,7 @@
 /** When to look again although nothing changes: some conclusions follow from the passing of time. */
+import type { Pod } from './cluster-objects.ts';
 import type { Observed } from './observed.ts';
-import { creatingSince, DELAYED_AFTER_SECONDS, isReady, secondsSince, unscheduledSince } from './pods.ts';
+import { creatingSince, DELAYED_AFTER_SECONDS, secondsSince, unscheduledSince } from './pods.ts';
 import { secondsOverdue } from './replica.ts';
 import type { Outcome, Target } from './target.ts';
 
@@ -80,7 +81,9 @@ function firstReports({ now, pods, reports, reportsSettled }: Observed): NextLoo
     .filter((pod) => !heard.has(pod.metadata.uid ?? ''))
     .map((pod) => -secondsOverdue(pod, now))
     .filter((seconds) => Number.isFinite(seconds) && seconds > 0);
-  const settling = !reportsSettled && pods.some((pod) => isReady(pod) && !heard.has(pod.metadata.uid ?? ''));
+  const isRunning = (pod: Pod) => Number.isFinite(secondsOverdue(pod, now));
+  const settling =
+    !reportsSettled && pods.some((pod) => isRunning(pod) && !heard.has(pod.metadata.uid ?? ''));
   return [
     ...(waits.length > 0
       ? [{ afterSeconds: Math.min(...waits) + 1, reason: 'the first report of a replica is due' }]

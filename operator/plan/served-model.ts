@@ -7,12 +7,12 @@ import type { Situation } from './situation.ts';
  * is none, what the others do. Where replicas differ, the majority counts.
  */
 export function servedModel(situation: Situation): NonNullable<ModelServiceStatus['model']> {
-  const { believed, replicas, revision, service } = situation;
+  const { observed, replicas, revision, service } = situation;
   const verified = replicas.filter((replica) => replica.verified);
   const asked = verified.length > 0 ? verified : replicas.filter(({ ready }) => ready);
   const served = asked.map(({ report }) => report?.serving).filter((serving) => serving !== undefined);
   const model = mostCommon(served, ({ version, digest }) => `${version} ${digest}`);
-  if (!model && believed > 0) return { ...service.status?.model, revision };
+  if (!model && !observed.reportsSettled) return { ...service.status?.model, revision };
   if (!model) return { revision };
   const { version, format, digest } = model;
   return { revision, ...(version === undefined ? {} : { version: String(version) }), format, digest };

@@ -24,6 +24,8 @@ export interface Situation {
   readonly ready: number;
   /** Replicas of which a new leader has not heard yet and believes what status says. */
   readonly believed: number;
+  /** Replicas of which it is too early to say anything and that are not believed either. */
+  readonly unheard: number;
 }
 
 export function situationOf(
@@ -47,6 +49,7 @@ export function situationOf(
     guaranteed: guaranteedReplicas(target.replicas),
     ready: replicas.filter(({ verified }) => verified).length + believed,
     believed,
+    unheard: replicas.filter(({ voice }) => voice === 'NotYet').length - believed,
   };
 }
 

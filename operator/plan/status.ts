@@ -18,7 +18,8 @@ import { servedModel } from './served-model.ts';
 import { type Situation, situationOf } from './situation.ts';
 import type { Outcome, Target } from './target.ts';
 
-const JUDGES: Readonly<Record<ConditionType, Judge>> = {
+/** `Placed` is judged on a hub (hub/conditions.ts). */
+const JUDGES: Readonly<Record<Exclude<ConditionType, 'Placed'>, Judge>> = {
   Ready: ready,
   Reconciling: reconciling,
   Stalled: stalled,
@@ -65,10 +66,10 @@ export function statusChange(
   return canonicalJson(restBefore) === canonicalJson(restAfter) ? 'LoadOnly' : 'More';
 }
 
-function loadOf({ believed, observed, replicas, service }: Situation): ModelServiceStatus['load'] {
+function loadOf({ observed, replicas, service }: Situation): ModelServiceStatus['load'] {
   const reports = replicas.map(({ report }) => report).filter((report) => report !== undefined);
   const previous = service.status?.load;
-  const isTooEarly = believed > 0 && !observed.reportsSettled;
+  const isTooEarly = !observed.reportsSettled && reports.length < (previous?.reportingReplicas ?? 0);
   return isTooEarly ? previous : loadStatus(reports, previous);
 }
 

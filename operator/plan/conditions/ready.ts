@@ -20,14 +20,15 @@ export const ready: Judge = (situation, findings) => {
 };
 
 function notReady(
-  { guaranteed, ready: verified, replicas }: Situation,
+  { guaranteed, observed, ready: verified, replicas, unheard }: Situation,
   deepest: Finding | undefined,
 ): Verdict {
   if (!deepest) {
     const message = `${verified} of ${replicaCount(guaranteed)} have answered an inference of the wanted model`;
     return { status: 'False', reason: 'Progressing', message };
   }
-  const unknown = replicas.filter(({ voice }) => voice === 'Lost').length;
+  const lost = replicas.filter(({ voice }) => voice === 'Lost').length;
+  const unknown = lost + (observed.reportsSettled ? 0 : unheard);
   const isUnknown = deepest.reason === 'ReplicasUnknown' && verified + unknown >= guaranteed;
   return { status: isUnknown ? 'Unknown' : 'False', ...reasonOf(deepest) };
 }

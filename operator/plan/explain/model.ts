@@ -52,13 +52,12 @@ export const modelLoading: Check = ({ replicas, revision, wanted }) => {
 };
 
 /** Pods on their way up, of which nothing bad is known. */
-export const podsStarting: Check = ({ believed, replicas, wanted }) => {
+export const podsStarting: Check = ({ replicas, unheard, wanted }) => {
   const missing = wanted - replicas.length;
   if (missing > 0) {
     const message = `${ofReplicas(missing, wanted, 'is', 'are')} about to be created`;
     return { about: 'Pods', reason: 'PodsStarting', message };
   }
-  const unheard = replicas.filter(({ verified, voice }) => !verified && voice === 'NotYet').length - believed;
   if (unheard <= 0) return undefined;
   return {
     about: 'Pods',

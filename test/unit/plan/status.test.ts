@@ -1,14 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ModelService, ModelServiceStatus } from '../../../crds/model-service.ts';
-import type { Autoscaler, Deployment, LiveObject } from '../../../operator/plan/cluster-objects.ts';
+import type { Autoscaler, Deployment, LiveObject, Pod } from '../../../operator/plan/cluster-objects.ts';
 import { notesFor } from '../../../operator/plan/event-notes.ts';
 import { loadStatus } from '../../../operator/plan/load.ts';
 import { nextLook } from '../../../operator/plan/next-look.ts';
+import type { Observed } from '../../../operator/plan/observed.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import { statusChange } from '../../../operator/plan/status.ts';
 import type { Outcome } from '../../../operator/plan/target.ts';
 import {
   childrenOf,
+  gpuNode,
   NOW,
   observedWith,
   onCpu,
@@ -86,6 +88,63 @@ describe('a new leader', () => {
     const { condition, status } = statusOf(said(serving), { ...unheard, reportsSettled: true });
     expect(status.readyReplicas).toBe(0);
     expect(condition('Ready')).toMatchObject({ status: 'Unknown', reason: 'ReplicasUnknown' });
+  });
+});
+
+describe('a new leader of a world that is as it was', () => {
+  const { serving: served } = reportFrom(world.pods[0]!, service).report;
+  const { serving: _, ...speechless } = reportFrom(world.pods[0]!, service).report;
+  const error = { revision: served!.revision, reason: 'SourceNotFound', message: 'HTTP 404' } as const;
+  const failed = (pod: Pod) => ({ ...reportFrom(pod, service), report: { ...speechless, error } });
+  const earlier = (pod: Pod) =>
+    reportFrom(pod, service, { error, serving: { ...served!, revision: 'earlier000', version: 2 } });
+  const loading = (pod: Pod) => ({
+    ...reportFrom(pod, service),
+    report: {
+      ...speechless,
+      state: 'Loading',
+      loading: { revision: served!.revision, message: '' },
+    } as const,
+  });
+  const unready = world.pods.map((_pod, at) =>
+    podOf(service, {
+      name: `traffic-${at}`,
+      ready: false,
+      container: { state: { running: { startedAt: secondsAgo(90) } } },
+    }),
+  );
+  const [first, ...others] = world.pods as [Pod, ...Pod[]];
+  const lostNode = { nodes: [gpuNode('n1', 3, { ready: false })], claims: [] };
+
+  test.each<[string, Partial<Observed>]>([
+    ['serves', {}],
+    ['has nobody that reports', { reports: [] }],
+    ['has one that never reports', { reports: others.map((pod) => reportFrom(pod, service)) }],
+    ['fails', { pods: unready, reports: unready.map(failed) }],
+    ['fails, and serves the earlier model', { reports: world.pods.map(earlier) }],
+    ['fails in part', { reports: [failed(first), ...others.map((pod) => reportFrom(pod, service))] }],
+    ['loads', { pods: unready, reports: unready.map(loading) }],
+    ['has a node that is lost', { pods: unready, reports: [], gpus: lostNode }],
+  ])('writes nothing where it %s, before and after the replicas are heard', (_what, more) => {
+    const before = { ...world, ...more };
+    const stored = said(statusOf(service, before).status);
+    const looks = [0, 1, 2, 3].map((heard) => ({
+      ...before,
+      reports: before.reports.slice(0, heard),
+      reportsSettled: false,
+    }));
+    for (const look of [...looks, before]) expect(statusOf(stored, look).status).toEqual(stored.status);
+  });
+
+  test('tells what has changed meanwhile', () => {
+    const stored = said(statusOf(service, { ...world, pods: unready, reports: unready.map(failed) }).status);
+    const silent = { ...world, reports: [], reportsSettled: false };
+    const another = { ...stored, metadata: { ...stored.metadata, generation: 2 } };
+    expect(statusOf(another, { ...silent, pods: unready }).condition('Ready')?.reason).toBe('PodsStarting');
+    const fewer = { ...silent, pods: unready.slice(1) };
+    expect(statusOf(stored, fewer).condition('Ready')?.reason).toBe('PodsStarting');
+    const settled = { ...silent, pods: unready, reportsSettled: true };
+    expect(statusOf(stored, settled).condition('Ready')?.reason).toBe('ReplicasUnknown');
   });
 });
 
