@@ -63,10 +63,11 @@ export function figuresBetween(first: LoadSample, last: LoadSample): LoadFigures
     perSecond(({ engineSeconds }) => engineSeconds),
     perSecond(({ runSeconds }) => runSeconds),
   );
-  const busy = Math.max(
-    engine,
-    perSecond(({ loopSeconds }) => loopSeconds),
-  );
+  // An idle process reports, answers probes and collects garbage: its event loop is never quite still.
+  const isIdle =
+    waited === 0 && last.answeredRequests === first.answeredRequests && last.runSeconds === first.runSeconds;
+  const loop = isIdle ? 0 : perSecond(({ loopSeconds }) => loopSeconds);
+  const busy = Math.max(engine, loop);
   return {
     busyShare: Math.min(1, busy),
     queueTimeMilliseconds: waited > 0 ? Math.max(0, waitedMilliseconds / waited) : 0,

@@ -42,6 +42,7 @@ test.each([
   ['requests wait for a load now and then', { engineSeconds: 10, runSeconds: 2 }, 0.2],
   ['the way to the engine takes longer than the run', { engineSeconds: 1, runSeconds: 4 }, 0.1],
   ['reading requests is the bottleneck', { engineSeconds: 2, runSeconds: 3, loopSeconds: 9 }, 0.9],
+  ['the process is at rest, which takes some time, too', { loopSeconds: 0.1 }, 0],
   ['a thread is measured a little late', { engineSeconds: 10.1, runSeconds: 10.1 }, 1],
 ])('busy when %s', (_what, more, share) => {
   expect(figuresBetween(zero, at(10, more)).busyShare).toBeCloseTo(share);
