@@ -22,7 +22,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     spec: model({ uri: `${STORE}/nothing-here` }),
     reason: 'SourceNotFound',
     message:
-      /cannot serve http:\S+nothing-here: there is neither model\.json.*give the directory of the model itself in spec\.model\.uri/,
+      /cannot serve spec\.model\.uri http:\S+nothing-here: there is neither model\.json.*give the directory of the model itself in spec\.model\.uri/,
   },
   'no-version': {
     spec: model({ version: 99 }),

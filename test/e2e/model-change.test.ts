@@ -49,7 +49,9 @@ describe('a model that changes', () => {
       expect(conditionOf(status, 'ModelAvailable')).toMatchObject({
         status: 'False',
         reason: 'VersionNotFound',
-        message: expect.stringMatching(/cannot serve http:.*99.*2 replicas still serve the earlier model/),
+        message: expect.stringMatching(
+          /cannot serve spec.model.uri http:.*99.*2 replicas still serve the earlier model/,
+        ),
       });
       expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'VersionNotFound' });
       await untilAnswered(50);

@@ -22,7 +22,7 @@ export const modelFailed: Check = ({ replicas, revision, service, wanted }) => {
   return {
     about: 'Model',
     reason: error.reason satisfies LoadErrorReason,
-    message: `${who} ${service.spec.model.uri}: ${quoted(error.message)}${meanwhile}`,
+    message: `${who} spec.model.uri ${service.spec.model.uri}: ${quoted(error.message)}${meanwhile}`,
   };
 };
 

@@ -77,7 +77,7 @@ function whatIsShort(
   }
   const amount = count === 1 ? 'a free' : `${count} free`;
   const used = `${gpus.total - gpus.free} of ${gpus.total} are used${usersOf(gpus, namespace)}`;
-  return `no node${among} has ${amount} ${resource}; ${used}`;
+  return `no node${among} has ${amount} ${resource}; ${used}; scale one of them down or add a node`;
 }
 
 function usersOf({ users }: GpuSituation, own: string): string {

@@ -191,7 +191,7 @@ describe('one look', () => {
     );
     await look();
     expect(written().status?.conditions?.find(({ type }) => type === 'Scheduled')?.message).toBe(
-      '1 of 3 replicas waits: no node has a free nvidia.com/gpu; 2 of 2 are used by ml/llm (2)',
+      '1 of 3 replicas waits: no node has a free nvidia.com/gpu; 2 of 2 are used by ml/llm (2); scale one of them down or add a node',
     );
   });
 });
