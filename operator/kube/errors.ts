@@ -25,7 +25,7 @@ export class KubeError extends Error {
   readonly kind: KubeErrorKind;
   /** The HTTP status, or 0 when there was no answer. */
   readonly status: number;
-  /** The API server's reason (`AlreadyExists`), or ours: `Network`, `Timeout`, `Aborted`, `Credentials`, `BadResponse`. */
+  /** The API server's reason (`AlreadyExists`), `NamespaceTerminating` where that is the cause, or ours: `Network`, `Timeout`, `Aborted`, `Credentials`, `BadResponse`. */
   readonly reason: string;
   /** How long the server asked us to wait. */
   readonly retryAfterSeconds: number | undefined;
@@ -60,10 +60,17 @@ export function errorFromStatus(
   return new KubeError({
     kind: kindOf(code, said),
     status: code,
-    reason: status.reason ?? `HTTP${code}`,
+    reason: isEnding(status) ? NAMESPACE_TERMINATING : (status.reason ?? `HTTP${code}`),
     message: `${request}: ${said} (HTTP ${code})`,
     retryAfterSeconds,
   });
+}
+
+/** Nothing can be created in a namespace that is being deleted. */
+export const NAMESPACE_TERMINATING = 'NamespaceTerminating';
+
+function isEnding({ details }: Status): boolean {
+  return details?.causes?.some(({ reason }) => reason === NAMESPACE_TERMINATING) ?? false;
 }
 
 /**

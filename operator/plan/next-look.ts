@@ -1,5 +1,6 @@
 /** When to look again although nothing changes: some conclusions follow from the passing of time. */
-import type { Pod } from './cluster-objects.ts';
+import { graceSeconds } from './autoscaler-failure.ts';
+import type { Autoscaler, Pod } from './cluster-objects.ts';
 import type { Observed } from './observed.ts';
 import { creatingSince, DELAYED_AFTER_SECONDS, secondsSince, unscheduledSince } from './pods.ts';
 import { secondsOverdue } from './replica.ts';
@@ -17,6 +18,8 @@ const AFTER_FAILURE_SECONDS = 5;
 const AFTER_NAME_CONFLICT_SECONDS = 30;
 /** A refusal can also come from outside: a webhook, a policy, a quota. */
 const AFTER_TERMINAL_SECONDS = 300;
+/** A namespace that is deleted takes the service with it, and does not come back. */
+const AFTER_ENDING_SECONDS = 300;
 /** While an extra pod of a rollout has no node; see `rollout.ts`. */
 const WHILE_STUCK_SECONDS = 5;
 const WHILE_WAITING_SECONDS = 30;
@@ -32,6 +35,7 @@ export function nextLook(
     ...whileWaiting(observed, target),
     ...firstReports(observed),
     ...delays(observed),
+    ...autoscalerGrace(observed),
   ];
   return looks.sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
 }
@@ -49,6 +53,8 @@ function afterOutcome(outcome: Outcome): NextLook[] {
           reason: 'an object could not be written',
         },
       ];
+    case 'ending':
+      return [{ afterSeconds: AFTER_ENDING_SECONDS, reason: 'the namespace is being deleted' }];
     case 'terminal':
       return [{ afterSeconds: AFTER_TERMINAL_SECONDS, reason: 'an object is refused' }];
     case 'refused':
@@ -72,6 +78,15 @@ function delays({ now, pods }: Observed): NextLook[] {
     .map((since) => DELAYED_AFTER_SECONDS - secondsSince(since, now))
     .filter((seconds) => seconds > 0)
     .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'a pod has no container yet' }));
+}
+
+/** An autoscaler that still fails when it has had the time to begin is told. */
+function autoscalerGrace({ children, now }: Observed): NextLook[] {
+  return children
+    .filter((object): object is Autoscaler => object.kind === 'HorizontalPodAutoscaler')
+    .map((autoscaler) => graceSeconds(autoscaler, now))
+    .filter((seconds) => seconds > 0)
+    .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'the autoscaler has no metrics yet' }));
 }
 
 /** A pod whose first report is not due yet will be judged when it is. */

@@ -97,4 +97,6 @@ export type Outcome =
     }
   /** The API server refuses the object as it is. */
   | { readonly kind: 'terminal'; readonly step: Step; readonly message: string }
-  | { readonly kind: 'refused'; readonly step: RefusedStep };
+  | { readonly kind: 'refused'; readonly step: RefusedStep }
+  /** The namespace is being deleted, and the service with it. */
+  | { readonly kind: 'ending'; readonly step: Step };

@@ -1,6 +1,7 @@
 /** Carries out a plan. Keeps going: what fails for one object is told, and the others are done all the same. */
 import { MANAGER } from '../../crds/labels.ts';
 import { isKubeError, type KubeClient } from '../kube/client.ts';
+import { NAMESPACE_TERMINATING } from '../kube/errors.ts';
 import type { UntypedObject } from '../kube/objects.ts';
 import { resources } from '../kube/resources.ts';
 import type { ApplyStep, ChildKind, DeleteStep, Handover, Outcome, Step } from '../plan/target.ts';
@@ -109,6 +110,7 @@ async function remove(
 
 function outcomeOf(error: unknown, step: Step): Outcome {
   if (!isKubeError(error)) return { kind: 'retry', step, message: String(error) };
+  if (error.reason === NAMESPACE_TERMINATING) return { kind: 'ending', step };
   const message = saidByServer(error.message);
   switch (error.kind) {
     case 'conflict':

@@ -79,6 +79,9 @@ function logOutcomes(outcomes: readonly Outcome[], log: Logger): void {
       case 'done':
         log.info(fields, step.action === 'apply' ? 'object applied' : 'object deleted');
         break;
+      case 'ending':
+        log.debug(fields, 'object cannot be made, since its namespace is being deleted');
+        break;
       case 'conflict':
         log.debug({ ...fields, message: outcome.message }, 'object has changed meanwhile');
         break;

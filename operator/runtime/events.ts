@@ -3,7 +3,8 @@
  * block; repetitions become one event with a count, and one object cannot flood the API server.
  */
 import type { Logger } from 'pino';
-import type { KubeClient } from '../kube/client.ts';
+import { isKubeError, type KubeClient } from '../kube/client.ts';
+import { NAMESPACE_TERMINATING } from '../kube/errors.ts';
 import type { KubeObject, UntypedObject } from '../kube/objects.ts';
 import { resourcePath, resources } from '../kube/resources.ts';
 import type { Clock } from './clock.ts';
@@ -153,7 +154,10 @@ export class KubeEventRecorder implements EventRecorder {
     const write = send()
       .then(
         () => {},
-        (err: unknown) => this.#options.log.warn({ err }, 'event cannot be written'),
+        (err: unknown) => {
+          const isCalm = isKubeError(err) && err.reason === NAMESPACE_TERMINATING;
+          this.#options.log[isCalm ? 'debug' : 'warn']({ err }, 'event cannot be written');
+        },
       )
       .finally(() => this.#writes.delete(write));
     this.#writes.add(write);

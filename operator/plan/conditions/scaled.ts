@@ -1,5 +1,6 @@
+import type { ModelService } from '../../../crds/model-service.ts';
 import { needsCustomMetrics } from '../autoscaler.ts';
-import type { Condition } from '../cluster-objects.ts';
+import { failureOf, graceSeconds } from '../autoscaler-failure.ts';
 import { liveAutoscaler } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { quoted, replicaCount } from '../wording.ts';
@@ -40,10 +41,11 @@ function autoscaled({ observed, ready, service }: Situation, floor: number, repl
   if (conditions.length === 0) {
     return { status: 'Unknown', reason: 'Progressing', message: 'the autoscaler has not looked yet' };
   }
-  const failure = failureOf(conditions);
+  const failure = failureOf(live);
   if (failure) {
     const message = `the autoscaler cannot compute a number of replicas, so ${replicas} stay: ${quoted(failure.message, failure.reason)}`;
-    return ready > 0
+    const isBeginning = graceSeconds(live, observed.now) > 0 && !hasWorked(service);
+    return ready > 0 && !isBeginning
       ? { status: 'False', reason: 'AutoscalerFailing', message }
       : { status: 'Unknown', reason: 'Progressing', message };
   }
@@ -61,8 +63,8 @@ function autoscaled({ observed, ready, service }: Situation, floor: number, repl
   return { status: 'True', reason: 'Autoscaled', message: `${range}` };
 }
 
-function failureOf(conditions: readonly Condition[]): Condition | undefined {
-  return conditions.find(
-    ({ type, status }) => (type === 'ScalingActive' || type === 'AbleToScale') && status === 'False',
-  );
+/** Once there were metrics, their absence is news; so is a failure that was told already. */
+function hasWorked({ status }: ModelService): boolean {
+  const before = status?.conditions?.find(({ type }) => type === 'Scaled')?.reason;
+  return before === 'Autoscaled' || before === 'AutoscalerFailing';
 }

@@ -11,12 +11,13 @@ import {
 } from './containers.ts';
 import type { Check, Finding } from './finding.ts';
 import { modelFailed, modelLoading, podsStarting, replicasDraining, replicasUnknown } from './model.ts';
-import { addressInvalid, objectsPending, objectsRefused } from './objects.ts';
+import { addressInvalid, namespaceEnding, objectsPending, objectsRefused } from './objects.ts';
 import { podsRefused } from './pods-refused.ts';
 import { recalling } from './recalled.ts';
 import { insufficientGpu, nodeLost, unschedulable } from './scheduling.ts';
 
 const CHECKS: readonly Check[] = [
+  namespaceEnding, // nothing else matters
   addressInvalid, // nobody can follow the spec
   objectsRefused, // without its objects nothing else can happen
   podsRefused, // without pods neither

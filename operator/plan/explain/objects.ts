@@ -12,6 +12,14 @@ export const addressInvalid: Check = ({ service }) => {
     : undefined;
 };
 
+/** Nothing can be made any more, and nothing is wrong with that. */
+export const namespaceEnding: Check = ({ outcomes, service }) => {
+  const ending = outcomes.find(({ kind }) => kind === 'ending');
+  if (!ending) return undefined;
+  const message = `namespace ${service.metadata.namespace} is being deleted and this service with it, so ${nameOf(ending.step)} is not made again`;
+  return { about: 'Objects', reason: 'Progressing', message };
+};
+
 /** The API server refuses an object for good, or somebody else's object stands in its place. */
 export const objectsRefused: Check = ({ outcomes }) => {
   for (const outcome of outcomes) {

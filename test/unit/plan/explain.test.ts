@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Deployment, LiveObject, Pod } from '../../../operator/plan/cluster-objects.ts';
+import { notesFor } from '../../../operator/plan/event-notes.ts';
 import type { GpuSupply } from '../../../operator/plan/gpu-supply.ts';
 import type { Observed } from '../../../operator/plan/observed.ts';
 import type { Outcome, Step } from '../../../operator/plan/target.ts';
@@ -119,13 +120,13 @@ describe('the deepest cause', () => {
       'no free GPU',
       () => withThird(waitingPod(service), gpus(busy)),
       'InsufficientGPU',
-      '1 of 3 replicas waits: no node has a free nvidia.com/gpu; 8 of 8 are used by speech (6), image (2)',
+      '1 of 3 replicas waits: no node has a free nvidia.com/gpu; 8 of 8 are used by speech (6), image (2); scale one of them down or add a node',
     ],
     [
       'GPUs of another namespace',
       () => withThird(waitingPod(service), gpus([claim('llm', 'n1', 4, 'ml'), claim('llm', 'n2', 4, 'ml')])),
       'InsufficientGPU',
-      /used by ml\/llm \(8\)$/,
+      /used by ml\/llm \(8\); scale one of them down or add a node$/,
     ],
     [
       'no node with that many',
@@ -138,7 +139,7 @@ describe('the deepest cause', () => {
         );
       },
       'InsufficientGPU',
-      /no node has 4 free nvidia\.com\/gpu; 4 of 8 are used by b \(3\), a \(1\)$/,
+      /no node has 4 free nvidia\.com\/gpu; 4 of 8 are used by b \(3\), a \(1\); scale one of them down or add a node$/,
     ],
     [
       'more GPUs than any node has',
@@ -282,7 +283,7 @@ describe('the deepest cause', () => {
         return statusOf(service, { ...world, pods, reports });
       },
       'SourceNotFound',
-      '3 of 3 replicas cannot serve https://models.example/traffic/3: HTTP 404: upload it or correct the address',
+      '3 of 3 replicas cannot serve spec.model.uri https://models.example/traffic/3: HTTP 404: upload it or correct the address',
     ],
     [
       'a new model that fails while the earlier one serves',
@@ -493,6 +494,20 @@ describe('conditions beside Ready', () => {
     expect(condition('Ready')).toMatchObject({ status: 'False', reason: 'InvalidSpec' });
   });
 
+  test('a namespace that is being deleted is no trouble: nothing warns, and nobody is called', () => {
+    const { condition, status } = statusOf(service, { ...world, pods: [], children: [] }, (steps) =>
+      steps.map((step) => ({ kind: 'ending', step })),
+    );
+    expect(condition('Ready')).toMatchObject({
+      status: 'False',
+      reason: 'Progressing',
+      message:
+        'namespace city is being deleted and this service with it, so ConfigMap city/traffic-model is not made again',
+    });
+    expect(condition('Stalled')?.status).toBe('False');
+    expect(notesFor(undefined, status).map(({ type }) => type)).toEqual(['Normal']);
+  });
+
   test('under an autoscaler the floor makes ready, and the rest is told', () => {
     const scaled = serviceWith({ replicas: 2, autoscaling: { maxReplicas: 5 } });
     const children = childrenOf(scaled).map(
@@ -514,7 +529,7 @@ describe('conditions beside Ready', () => {
     );
     expect(condition('Ready')).toMatchObject({ status: 'True', reason: 'Serving' });
     expect(condition('Ready')?.message).toBe(
-      '2 of 3 replicas serve the wanted model; 1 of 3 replicas waits: no node has a free nvidia.com/gpu; 2 of 2 are used by traffic (2)',
+      '2 of 3 replicas serve the wanted model; 1 of 3 replicas waits: no node has a free nvidia.com/gpu; 2 of 2 are used by traffic (2); scale one of them down or add a node',
     );
     expect(condition('Scheduled')).toMatchObject({ status: 'False', reason: 'InsufficientGPU' });
     expect(condition('Reconciling')?.status).toBe('True');

@@ -279,6 +279,22 @@ describe('Scaled', () => {
       'the autoscaler cannot compute a number of replicas, so 3 stay: no metrics returned',
     ],
     [
+      'it has no metrics yet',
+      [{ ...failing, lastTransitionTime: secondsAgo(59) }],
+      {},
+      'Unknown',
+      'Progressing',
+      /no metrics returned/,
+    ],
+    [
+      'it has had no metrics for long',
+      [{ ...failing, lastTransitionTime: secondsAgo(61) }],
+      {},
+      'False',
+      'AutoscalerFailing',
+      /no metrics returned/,
+    ],
+    [
       'it cannot work while no replica does',
       [failing],
       { reports: [] },
@@ -299,6 +315,17 @@ describe('Scaled', () => {
     expect(found).toMatchObject({ status, reason });
     if (typeof message === 'string') expect(found?.message).toBe(message);
     else expect(found?.message).toMatch(message);
+  });
+
+  test('a failure is told at once when it had worked before, else after a while, which is looked for', () => {
+    const children = withHpa([{ ...failing, lastTransitionTime: secondsAgo(5) }]);
+    const observed = observedWith({ children, pods, reports });
+    const worked = statusOf(scaling, { ...observed, children: withHpa([active]) }).status;
+    const { condition } = statusOf({ ...scaling, status: worked }, observed);
+    expect(condition('Scaled')).toMatchObject({ reason: 'AutoscalerFailing' });
+    const first = statusOf(scaling, observed);
+    expect(notesFor(undefined, first.status).map(({ type }) => type)).toEqual(['Normal']);
+    expect(nextLook(observed, first.target, [])).toMatchObject({ afterSeconds: 56 });
   });
 
   test('held: what to do is said', () => {
@@ -356,6 +383,7 @@ describe('the next look', () => {
     ],
     ['refusal', { kind: 'terminal', step, message: '' }, 300],
     ['taken name', { kind: 'refused', step }, 30],
+    ['namespace on its way out', { kind: 'ending', step }, 300],
   ])('follows a %s', (_what, outcome, afterSeconds) => {
     expect(look(world, [outcome])).toMatchObject({ afterSeconds });
   });

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { errorFromStatus } from '../../../operator/kube/errors.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import type { Step } from '../../../operator/plan/target.ts';
 import { apply } from '../../../operator/reconcile/apply.ts';
@@ -80,6 +81,14 @@ test('an object that was seen is written only as that very object', async () => 
   expect(calls[1]?.object?.metadata.uid).toMatch(/^uid-/);
   const created = await applied(creation);
   expect(created.calls[0]?.object?.metadata.uid).toBeUndefined();
+});
+
+test('in a namespace that is being deleted nothing can be made, which is no failure', async () => {
+  const status = { reason: 'Forbidden', details: { causes: [{ reason: 'NamespaceTerminating' }] } };
+  const { outcomes } = await applied(creation, {
+    'apply Service traffic': errorFromStatus(403, status, 'PATCH /x'),
+  });
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['done', 'done', 'done', 'ending', 'done', 'done']);
 });
 
 test('nothing is removed when an object was met that had not been seen', async () => {
