@@ -20,11 +20,11 @@ export class BusyTime {
     return this.#going === 0 ? this.#finished : this.#finished + this.#now() - this.#since;
   }
 
-  /** Counts the time until the work settles. */
-  async during<T>(work: Promise<T>): Promise<T> {
+  /** Counts the time until the work settles, what it does before it gives its promise included. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
     if (this.#going++ === 0) this.#since = this.#now();
     try {
-      return await work;
+      return await work();
     } finally {
       if (--this.#going === 0) this.#finished += this.#now() - this.#since;
     }

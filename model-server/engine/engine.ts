@@ -19,6 +19,8 @@ export interface LoadedModel {
   readonly signatures: ReadonlyMap<string, Signature>;
   /** Wall-clock seconds that reading and building took. */
   readonly loadSeconds: number;
+  /** What a person may want to know of how it runs, in sentences. */
+  readonly remarks: readonly string[];
 }
 
 /** A momentary view; cheap, synchronous, and true even while a run is in progress. */
@@ -28,7 +30,7 @@ export interface EngineStats {
   /** Runs handed over and not yet answered. */
   readonly inFlight: number;
   readonly loadedModels: number;
-  /** Tensors that TensorFlow.js holds: the weights of the loaded TensorFlow.js models. Growth under load is a leak. */
+  /** Tensors that TensorFlow.js holds, for models that it runs itself. Growth under load is a leak. */
   readonly tensorCount: number;
   /** Resident set of the whole process in bytes: native memory belongs to no single model. */
   readonly residentBytes: number;
@@ -69,8 +71,9 @@ export interface Engine {
   /**
    * Runs one signature. Inputs are checked here against the signature (`checkInputs`), whoever calls: shapes and
    * datatypes that do not fit never reach native code. Any size of a variable dimension is taken, so a caller may
-   * join requests along dimension 0. Runs of a SavedModel go on side by side, runs of a TensorFlow.js model one
-   * after the other; a caller who wants neither waits for one before starting the next.
+   * join requests along dimension 0. Runs of a session go on side by side, those of a model that TensorFlow.js runs one
+   * after the other; a caller who wants neither waits for one before starting the next. A run that is known to be
+   * shorter than the way to another thread and back is done before this returns its promise.
    *
    * The input buffers are given away: large ones are moved to the model's thread instead of copied, which empties
    * the caller's array. Neither change nor use them after the call, also not when it has failed.

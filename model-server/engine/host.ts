@@ -1,6 +1,7 @@
 /**
- * The engine: knows the loaded models, checks what goes into them, and keeps count. SavedModels run as sessions on
- * libuv's thread pool, TensorFlow.js models each on a thread of its own; the event loop only hands over and collects.
+ * The engine: knows the loaded models, checks what goes into them, and keeps count. Models run as TensorFlow sessions,
+ * TensorFlow.js models translated into graphs. What cannot be translated runs operation by operation, each such model
+ * on a thread of its own.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,11 +11,18 @@ import { BusyTime } from './busy-time.ts';
 import { checkInputs } from './check.ts';
 import { detectFormat, tfjsFile } from './detect.ts';
 import { type Engine, EngineError, type EngineStats, type LoadedModel, type ModelFormat } from './engine.ts';
+import { NotTranslatable } from './graph/not-translatable.ts';
 import type { RunningModel } from './model.ts';
 import { loadSavedModel } from './session.ts';
 import { loadTfjs } from './tfjs-model.ts';
+import { loadTfjsSession } from './tfjs-session.ts';
 
 export interface EngineOptions {
+  /**
+   * How TensorFlow.js models run: translated into sessions where that is possible, the default, or always operation by
+   * operation in TensorFlow.js, several times slower, to compare the two.
+   */
+  readonly tfjs?: 'Sessions' | 'Operations';
   /** The program of a TensorFlow.js model's thread; another one only to see what happens when it fails. */
   readonly tfjsThread?: URL;
 }
@@ -22,6 +30,12 @@ export interface EngineOptions {
 /** Gives an engine without models. TensorFlow's library is read when the first model is loaded. */
 export function startEngine(options: EngineOptions = {}): Engine {
   return new TensorflowEngine(options);
+}
+
+interface Opened {
+  readonly format: ModelFormat;
+  readonly model: RunningModel;
+  readonly remarks: readonly string[];
 }
 
 const seconds = () => performance.now() / 1000;
@@ -52,25 +66,38 @@ class TensorflowEngine implements Engine {
     const loading = this.#open(directory, format);
     this.#loading.set(id, loading);
     try {
-      const [found, model] = await loading;
+      const { format: found, model, remarks } = await loading;
       if (this.#over) {
         await model.close();
         throw this.#over;
       }
       this.#models.set(id, model);
-      return { id, format: found, signatures: model.signatures, loadSeconds: seconds() - started };
+      return { id, format: found, signatures: model.signatures, loadSeconds: seconds() - started, remarks };
     } finally {
       this.#loading.delete(id);
     }
   }
 
-  async #open(directory: string, wanted: ModelFormat | undefined): Promise<[ModelFormat, RunningModel]> {
+  async #open(directory: string, wanted: ModelFormat | undefined): Promise<Opened> {
     const format = wanted ?? (await detectIn(directory));
-    if (format === 'SavedModel') return [format, await loadSavedModel(directory)];
-    return [
+    if (format === 'SavedModel') return { format, model: await loadSavedModel(directory), remarks: [] };
+    const { tfjs = 'Sessions', tfjsThread } = this.#options;
+    const remarks: string[] = [];
+    if (tfjs === 'Sessions') {
+      try {
+        return { format, model: await loadTfjsSession({ directory, format }), remarks };
+      } catch (error) {
+        // Whatever else is wrong with it, TensorFlow.js has the last word on its own models.
+        const isKnown = error instanceof NotTranslatable || error instanceof EngineError;
+        const reason = isKnown ? error.message : `it is not understood: ${(error as Error).message}`;
+        remarks.push(`the model runs operation by operation in TensorFlow.js, which is slower: ${reason}`);
+      }
+    }
+    return {
       format,
-      await loadTfjs({ directory, format }, (error) => this.#die(error), this.#options.tfjsThread),
-    ];
+      model: await loadTfjs({ directory, format }, (error) => this.#die(error), tfjsThread),
+      remarks,
+    };
   }
 
   async run(id: string, signatureName: string, inputs: NamedTensors): Promise<NamedTensors> {
@@ -81,7 +108,8 @@ class TensorflowEngine implements Engine {
       const known = [...model.signatures.keys()].map((name) => quoted(name)).join(', ');
       throw new EngineError('NotFound', `no signature ${quoted(signatureName)}; the model has ${known}`);
     }
-    return this.#runs.during(model.run(signature, checkInputs(signature, inputs)));
+    const checked = checkInputs(signature, inputs);
+    return this.#runs.during(() => model.run(signature, checked));
   }
 
   async unload(id: string): Promise<void> {

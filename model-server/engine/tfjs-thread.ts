@@ -48,7 +48,9 @@ async function load({ directory, format }: TfjsModelFiles): Promise<Model> {
 }
 
 function layersModel(model: tf.LayersModel): Model {
-  const signature = layersSignature(model.inputNames, model.inputs, model.outputNames, model.outputs);
+  // A sequential model has no list of its outputs' names.
+  const outputNames = model.outputs.map(({ sourceLayer }) => sourceLayer.name);
+  const signature = layersSignature(model.inputNames, model.inputs, outputNames, model.outputs);
   return {
     signature,
     // `predict` would cut the batch into pieces of 32.

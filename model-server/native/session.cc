@@ -2,15 +2,20 @@
 // meanwhile. Uses TensorFlow's C API and Node-API only; keeps no state outside the handles that it gives out.
 //
 //   load(directory, tags[], config) -> Promise<session>               config: serialized tensorflow.ConfigProto
+//   importGraph(graph[], config) -> Promise<session>                   graph: a serialized tensorflow.GraphDef, in parts
 //   prepare(session, inputs[], outputs[]) -> callable                  names such as "serving_default_x:0"
 //   describe(callable) -> {inputs: [{dataType, shape|null}], outputs: [...]}
-//   run(callable, shapes[][], data[]) -> Promise<[{shape, data}]>      data: a typed array, or Uint8Array[] for strings
+//   run(callable, shapes[][], data[]) -> Promise<{milliseconds, outputs: [{shape, data}]}>
+//                                                                      data: a typed array, or Uint8Array[] for strings
+//   runNow(callable, shapes[][], data[]) -> {milliseconds, outputs}    the same on JavaScript's own thread
 //   close(session) -> Promise<void>                                    after what is running
 //
 // Everything that could make TensorFlow abort is checked here once more, against the graph itself. Typed arrays
 // given to run() must stay as they are until its promise settles.
+#include <malloc.h>
 #include <node_api.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -286,11 +291,23 @@ napi_value Undefined(napi_env env) {
 
 // ---- load ----
 
+Options NewOptions(const std::string& config) {
+  Status status = NewStatus();
+  Options options(TF_NewSessionOptions());
+  TF_SetConfig(options.get(), config.data(), config.size(), status.get());
+  Check(status);
+  return options;
+}
+
+std::string CopyOf(const Bytes& bytes) { return std::string(static_cast<const char*>(bytes.data), bytes.size); }
+
+// Loading takes several times the memory that the model needs afterwards; without this the process would keep it.
+void ReturnFreeMemory() { malloc_trim(0); }
+
 napi_value Load(napi_env env, napi_callback_info info) {
   return Guard(env, [=] {
     napi_value arguments[3];
     Arguments(env, info, arguments);
-    const Bytes config = ToBytes(env, arguments[2]);
     struct Loading {
       std::string directory;
       std::vector<std::string> tags;
@@ -300,22 +317,66 @@ napi_value Load(napi_env env, napi_callback_info info) {
     auto loading = std::make_shared<Loading>();
     loading->directory = ToString(env, arguments[0]);
     loading->tags = ToStrings(env, arguments[1]);
-    loading->config.assign(static_cast<const char*>(config.data), config.size);
+    loading->config = CopyOf(ToBytes(env, arguments[2]));
 
     auto task = std::make_unique<Task>();
     task->execute = [loading] {
+      const Options options = NewOptions(loading->config);
       Status status = NewStatus();
-      Options options(TF_NewSessionOptions());
-      TF_SetConfig(options.get(), loading->config.data(), loading->config.size(), status.get());
-      Check(status);
       std::vector<const char*> tags;
       for (const auto& tag : loading->tags) tags.push_back(tag.c_str());
       loading->session->session = TF_LoadSessionFromSavedModel(
           options.get(), nullptr, loading->directory.c_str(), tags.data(), static_cast<int>(tags.size()),
           loading->session->graph, nullptr, status.get());
       Check(status);
+      ReturnFreeMemory();
     };
     task->finish = [loading](napi_env env) { return Handle(env, loading->session); };
+    return Queue(env, std::move(task));
+  });
+}
+
+napi_value ImportGraph(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] {
+    napi_value arguments[2];
+    Arguments(env, info, arguments);
+    struct Importing {
+      std::vector<Bytes> parts;  // still in JavaScript's memory
+      std::string config;
+      std::shared_ptr<Session> session = std::make_shared<Session>();
+    };
+    auto importing = std::make_shared<Importing>();
+    for (uint32_t i = 0, n = Length(env, arguments[0]); i < n; i++) {
+      importing->parts.push_back(ToBytes(env, Element(env, arguments[0], i)));
+    }
+    importing->config = CopyOf(ToBytes(env, arguments[1]));
+
+    auto task = std::make_unique<Task>();
+    Ok(napi_create_reference(env, arguments[0], 1, &task->pinned));
+    task->execute = [importing] {
+      size_t size = 0;
+      for (const Bytes& part : importing->parts) size += part.size;
+      std::unique_ptr<char, void (*)(void*)> serialized(static_cast<char*>(std::malloc(size ? size : 1)), std::free);
+      if (!serialized) throw Failure{"RESOURCE_EXHAUSTED", "no memory for the graph"};
+      size_t at = 0;
+      for (const Bytes& part : importing->parts) {
+        if (part.size > 0) memcpy(serialized.get() + at, part.data, part.size);
+        at += part.size;
+      }
+      const Session& session = *importing->session;
+      Status status = NewStatus();
+      const TF_Buffer definition{serialized.get(), size, nullptr};
+      std::unique_ptr<TF_ImportGraphDefOptions, Deleter<TF_ImportGraphDefOptions, TF_DeleteImportGraphDefOptions>> how(
+          TF_NewImportGraphDefOptions());
+      TF_GraphImportGraphDef(session.graph, &definition, how.get(), status.get());
+      Check(status);
+      serialized.reset();
+      const Options options = NewOptions(importing->config);
+      importing->session->session = TF_NewSession(session.graph, options.get(), status.get());
+      Check(status);
+      ReturnFreeMemory();
+    };
+    task->finish = [importing](napi_env env) { return Handle(env, importing->session); };
     return Queue(env, std::move(task));
   });
 }
@@ -467,8 +528,9 @@ struct Running {
   std::vector<Bytes> bytes;     // of the numeric inputs, still in JavaScript's memory
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
+  double milliseconds = 0;
 
-  // On the pool: copies the inputs (TensorFlow may keep them longer than JavaScript does) and runs.
+  // Copies the inputs (TensorFlow may keep them longer than JavaScript does) and runs.
   void Execute() {
     const Callable& signature = *callable;
     std::vector<TF_Output> feeds, fetches;
@@ -485,8 +547,10 @@ struct Running {
     }
     for (const Port& port : signature.outputs) fetches.push_back(port.output);
     Status status = NewStatus();
+    const auto start = std::chrono::steady_clock::now();
     TF_SessionRun(session->session, nullptr, feeds.data(), fed.data(), fed.size(), fetches.data(),
                   fetched.data(), fetched.size(), nullptr, 0, nullptr, status.get());
+    milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     for (TF_Tensor* tensor : fetched) outputs.emplace_back(tensor);
     inputs.clear();
     session.reset();
@@ -494,49 +558,71 @@ struct Running {
   }
 };
 
+// What run() was asked for, checked. The numbers stay in JavaScript's memory.
+std::shared_ptr<Running> ToRunning(napi_env env, const napi_value (&arguments)[3]) {
+  auto running = std::make_shared<Running>();
+  running->callable = FromHandle<Callable>(env, arguments[0]);
+  running->session = running->callable->session.lock();
+  if (!running->session) Reject("the session is closed");
+  const std::vector<Port>& ports = running->callable->inputs;
+  if (Length(env, arguments[1]) != ports.size() || Length(env, arguments[2]) != ports.size()) {
+    Reject(std::to_string(ports.size()) + " inputs were expected");
+  }
+  for (uint32_t i = 0; i < ports.size(); i++) {
+    size_t elements = 0;
+    running->shapes.push_back(CheckedShape(env, Element(env, arguments[1], i), ports[i], &elements));
+    napi_value data = Element(env, arguments[2], i);
+    if (ports[i].type == TF_STRING) {
+      running->inputs.push_back(StringTensor(env, data, running->shapes[i], elements));
+      running->bytes.push_back({nullptr, 0});
+      continue;
+    }
+    const size_t width = TF_DataTypeSize(ports[i].type);
+    const Bytes bytes = ToBytes(env, data);
+    size_t expected = 0;
+    if (width == 0 || __builtin_mul_overflow(elements, width, &expected) || bytes.size != expected) {
+      Reject("\"" + ports[i].name + "\" holds " + std::to_string(bytes.size) + " bytes, not the " +
+             std::to_string(expected) + " that its shape needs");
+    }
+    running->inputs.emplace_back(nullptr);
+    running->bytes.push_back(bytes);
+  }
+  return running;
+}
+
+napi_value ToResult(napi_env env, const Running& running) {
+  napi_value result, milliseconds, array;
+  Ok(napi_create_object(env, &result));
+  Ok(napi_create_double(env, running.milliseconds, &milliseconds));
+  Ok(napi_create_array_with_length(env, running.outputs.size(), &array));
+  for (size_t i = 0; i < running.outputs.size(); i++) {
+    Ok(napi_set_element(env, array, i, ToOutput(env, running.outputs[i].get())));
+  }
+  SetProperty(env, result, "milliseconds", milliseconds);
+  SetProperty(env, result, "outputs", array);
+  return result;
+}
+
 napi_value Run(napi_env env, napi_callback_info info) {
   return Guard(env, [=] {
     napi_value arguments[3];
     Arguments(env, info, arguments);
-    auto running = std::make_shared<Running>();
-    running->callable = FromHandle<Callable>(env, arguments[0]);
-    running->session = running->callable->session.lock();
-    if (!running->session) Reject("the session is closed");
-    const std::vector<Port>& ports = running->callable->inputs;
-    if (Length(env, arguments[1]) != ports.size() || Length(env, arguments[2]) != ports.size()) {
-      Reject(std::to_string(ports.size()) + " inputs were expected");
-    }
-    for (uint32_t i = 0; i < ports.size(); i++) {
-      size_t elements = 0;
-      running->shapes.push_back(CheckedShape(env, Element(env, arguments[1], i), ports[i], &elements));
-      napi_value data = Element(env, arguments[2], i);
-      if (ports[i].type == TF_STRING) {
-        running->inputs.push_back(StringTensor(env, data, running->shapes[i], elements));
-        running->bytes.push_back({nullptr, 0});
-        continue;
-      }
-      const size_t width = TF_DataTypeSize(ports[i].type);
-      const Bytes bytes = ToBytes(env, data);
-      size_t expected = 0;
-      if (width == 0 || __builtin_mul_overflow(elements, width, &expected) || bytes.size != expected) {
-        Reject("\"" + ports[i].name + "\" holds " + std::to_string(bytes.size) + " bytes, not the " +
-               std::to_string(expected) + " that its shape needs");
-      }
-      running->inputs.emplace_back(nullptr);
-      running->bytes.push_back(bytes);
-    }
+    const std::shared_ptr<Running> running = ToRunning(env, arguments);
     auto task = std::make_unique<Task>();
     Ok(napi_create_reference(env, arguments[2], 1, &task->pinned));
     task->execute = [running] { running->Execute(); };
-    task->finish = [running](napi_env env) {
-      napi_value array;
-      Ok(napi_create_array_with_length(env, running->outputs.size(), &array));
-      for (size_t i = 0; i < running->outputs.size(); i++) {
-        Ok(napi_set_element(env, array, i, ToOutput(env, running->outputs[i].get())));
-      }
-      return array;
-    };
+    task->finish = [running](napi_env env) { return ToResult(env, *running); };
     return Queue(env, std::move(task));
+  });
+}
+
+napi_value RunNow(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] {
+    napi_value arguments[3];
+    Arguments(env, info, arguments);
+    const std::shared_ptr<Running> running = ToRunning(env, arguments);
+    running->Execute();
+    return ToResult(env, *running);
   });
 }
 
@@ -558,7 +644,8 @@ napi_value Close(napi_env env, napi_callback_info info) {
 napi_value Initialize(napi_env env, napi_value exports) {
   return Guard(env, [=] {
     const std::pair<const char*, napi_callback> functions[] = {
-        {"load", Load}, {"prepare", Prepare}, {"describe", Describe}, {"run", Run}, {"close", Close}};
+        {"load", Load}, {"importGraph", ImportGraph}, {"prepare", Prepare}, {"describe", Describe},
+        {"run", Run},   {"runNow", RunNow},           {"close", Close}};
     for (const auto& [name, callback] : functions) {
       napi_value function;
       Ok(napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));

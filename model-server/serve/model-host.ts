@@ -348,7 +348,8 @@ export class ModelHost {
       progress(`warming up ${source.uri}`);
       const { warmUpRequests: requests, maxBatchSize } = this.#serving;
       const { joinable, remarks } = await warmUp(engine, loaded, { requests, maxBatchSize });
-      for (const remark of remarks) log.warn({ revision, remark }, 'remark about the model');
+      for (const remark of [...loaded.remarks, ...remarks])
+        log.warn({ revision, remark }, 'remark about the model');
       const { version, digest } = local;
       return {
         ...{ name, id, loaded, joinable, revision, digest, format: loaded.format },

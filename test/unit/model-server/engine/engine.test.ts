@@ -141,7 +141,16 @@ describe('SavedModel', () => {
   });
 });
 
-describe('TensorFlow.js models', () => {
+describe('TensorFlow.js models, operation by operation', () => {
+  let operations: Engine;
+  beforeAll(async () => {
+    operations = startEngine({ tfjs: 'Operations' });
+    for (const name of ['layers', 'graph', 'graph-dynamic']) await operations.load(name, join(models, name));
+  }, 60_000);
+  afterAll(() => operations.close());
+  const run = async (id: string, inputs: Record<string, Tensor>) =>
+    plain(await operations.run(id, 'serving_default', named(inputs)));
+
   test('a layers model with two inputs, without its dropout', async () => {
     const inputs = { weather: floats([2, 2], [1, 2, 0, 0]), flow: floats([2, 3], [1, 2, 3, 0, 0, 0]) };
     expect(await run('layers', inputs)).toEqual({
@@ -174,35 +183,35 @@ describe('TensorFlow.js models', () => {
   });
 
   test('no run leaves tensors behind, also none that fails', async () => {
-    const before = engine.stats().tensorCount;
+    const before = operations.stats().tensorCount;
     for (let i = 0; i < 20; i++) {
       await run('graph', { x: floats([1, 2], [1, 2]) });
       await run('graph-dynamic', { x: floats([3], [1, -1, 1]) });
       await run('layers', { weather: floats([1, 2], [1, 2]), flow: floats([1, 3], [1, 2, 3]) });
-      await failure(engine.run('graph', 'serving_default', named({ x: floats([1, 3], [1, 2, 3]) })));
+      await failure(operations.run('graph', 'serving_default', named({ x: floats([1, 3], [1, 2, 3]) })));
     }
-    expect(engine.stats().tensorCount).toBe(before);
+    expect(operations.stats().tensorCount).toBe(before);
   });
 
   test('large inputs are moved, not copied, and arrive whole', async () => {
     const rows = 4096;
     const x = floats([rows, 2], new Array(rows * 2).fill(1));
-    const outputs = await engine.run('graph', 'serving_default', named({ x }));
+    const outputs = await operations.run('graph', 'serving_default', named({ x }));
     expect(values(outputs.get('scores')).slice(-3)).toEqual([5.5, 7, 8.5]);
     expect(x.data.length).toBe(0);
   });
 
   test('what it costs is known, and given back', async () => {
-    const before = engine.stats();
-    await engine.load('more', join(models, 'graph'));
-    expect(engine.stats()).toMatchObject({
+    const before = operations.stats();
+    await operations.load('more', join(models, 'graph'));
+    expect(operations.stats()).toMatchObject({
       loadedModels: before.loadedModels + 1,
       tensorCount: before.tensorCount + 3,
     });
     await run('more', { x: floats([1, 2], [1, 2]) });
-    expect(engine.stats().busySeconds).toBeGreaterThan(before.busySeconds);
-    await engine.unload('more');
-    expect(engine.stats()).toMatchObject({
+    expect(operations.stats().busySeconds).toBeGreaterThan(before.busySeconds);
+    await operations.unload('more');
+    expect(operations.stats()).toMatchObject({
       loadedModels: before.loadedModels,
       tensorCount: before.tensorCount,
       inFlight: 0,
@@ -321,7 +330,7 @@ describe('models that cannot be loaded', () => {
       (error: EngineError) => error,
     );
     expect(loaded.message).toContain('NoSuchOperation');
-  });
+  }, 60_000);
 });
 
 describe('an end', () => {
@@ -361,7 +370,7 @@ describe('an end', () => {
   });
 
   test('a thread that dies takes its runs with it, and says so once', async () => {
-    const own = startEngine({ tfjsThread: crashingThread });
+    const own = startEngine({ tfjs: 'Operations', tfjsThread: crashingThread });
     await own.load('doomed', join(models, 'graph'));
     const calls = [1, 2, 3].map(() =>
       failure(own.run('doomed', 'serving_default', named({ x: floats([1], [1]) }))),
@@ -376,7 +385,10 @@ describe('an end', () => {
   });
 
   test('a thread that dies while it loads harms nothing else', async () => {
-    const own = startEngine({ tfjsThread: new URL('./no-such-thread.ts', import.meta.url) });
+    const own = startEngine({
+      tfjs: 'Operations',
+      tfjsThread: new URL('./no-such-thread.ts', import.meta.url),
+    });
     await own.load('plus', join(models, 'plus'));
     expect(await failure(own.load('never', join(models, 'graph')))).toMatchObject({ kind: 'Internal' });
     expect(plain(await own.run('plus', 'serving_default', named({ x: floats([1], [2]) })))).toMatchObject({

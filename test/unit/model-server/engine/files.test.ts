@@ -167,7 +167,7 @@ test('busy time counts what overlaps once, and what goes on already', async () =
   const busy = new BusyTime(() => now);
   const first = Promise.withResolvers<void>();
   const second = Promise.withResolvers<void>();
-  const works = [busy.during(first.promise), busy.during(second.promise)];
+  const works = [busy.during(() => first.promise), busy.during(() => second.promise)];
   now = 2;
   expect([busy.going, busy.seconds]).toEqual([2, 2]);
   first.resolve();

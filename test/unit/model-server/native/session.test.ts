@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-type Addon = Record<'load' | 'prepare' | 'describe' | 'run' | 'close', (...args: unknown[]) => unknown>;
+type Addon = Record<
+  'load' | 'importGraph' | 'prepare' | 'describe' | 'run' | 'runNow' | 'close',
+  (...args: unknown[]) => unknown
+>;
 const require = createRequire(import.meta.url);
 const folder = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
 const addon = require(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as Addon;
@@ -48,6 +51,7 @@ describe('run', () => {
     ['nothing', [], '3 arguments were expected'],
   ])('a wrong %s', async (_, args, sentence) => {
     expect(await failure(() => addon.run(convolve, ...args))).toContain(sentence);
+    expect(await failure(() => addon.runNow(convolve, ...args))).toContain(sentence);
   });
 
   test('texts that do not fit', async () => {
@@ -59,7 +63,10 @@ describe('run', () => {
   });
 
   test('what fits is answered', async () => {
-    expect(await addon.run(convolve, [[1, 8, 8, 3]], [image])).toMatchObject([{ shape: [1, 2] }]);
+    const elsewhere = (await addon.run(convolve, [[1, 8, 8, 3]], [image])) as object;
+    expect(elsewhere).toMatchObject({ milliseconds: expect.any(Number), outputs: [{ shape: [1, 2] }] });
+    const { outputs } = elsewhere as { outputs: unknown };
+    expect(addon.runNow(convolve, [[1, 8, 8, 3]], [image])).toMatchObject({ outputs });
   });
 });
 
@@ -92,13 +99,22 @@ test('a configuration that is none, a directory that is none', async () => {
   expect(await failure(() => addon.load(model, ['train'], new Uint8Array(0)))).toContain('NOT_FOUND');
 });
 
+test('a graph that is none', async () => {
+  for (const graph of [[Uint8Array.of(255)], [Uint8Array.of(10, 3, 10, 1)]])
+    expect(await failure(() => addon.importGraph(graph, new Uint8Array(0)))).toContain('INVALID_ARGUMENT');
+  expect(await failure(() => addon.importGraph([1], new Uint8Array(0)))).toContain('a typed array was');
+  // A node without an operation.
+  const node = Uint8Array.of(10, 3, 10, 1, 97);
+  expect(await failure(() => addon.importGraph([node], new Uint8Array(0)))).not.toBe('no failure');
+});
+
 test('after closing nothing runs, and closing again is harmless', async () => {
   const other = await addon.load(model, ['serve'], new Uint8Array(0));
   const callable = addon.prepare(other, ['convolve_image:0'], ['StatefulPartitionedCall:0']);
   const running = addon.run(callable, [[1, 8, 8, 3]], [image]);
   await addon.close(other);
   await addon.close(other);
-  expect(await running).toMatchObject([{ shape: [1, 2] }]);
+  expect(await running).toMatchObject({ outputs: [{ shape: [1, 2] }] });
   expect(await failure(() => addon.run(callable, [[1, 8, 8, 3]], [image]))).toContain(
     'the session is closed',
   );

@@ -31,7 +31,7 @@ function engineOf(answer: (name: string, shapes: number[][]) => number[] | Error
 }
 
 const modelOf = (...signatures: Signature[]): LoadedModel => ({
-  ...{ id: 'm', format: 'SavedModel', loadSeconds: 0 },
+  ...{ id: 'm', format: 'SavedModel', loadSeconds: 0, remarks: [] },
   signatures: new Map(signatures.map((each) => [each.name, each])),
 });
 

@@ -1,0 +1,94 @@
+/** The add-on `aicity_session` (`native/session.cc`): TensorFlow sessions for JavaScript. */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Tensor } from '../protocol/tensor.ts';
+import { EngineError } from './engine.ts';
+
+export interface Handle<Kind extends string> {
+  readonly kind: Kind;
+}
+/** What the graph says of one of its tensors: TensorFlow's data type, and `null` where the rank is open. */
+export interface Port {
+  readonly dataType: number;
+  readonly shape: number[] | null;
+}
+export interface NativeOutput {
+  readonly shape: number[];
+  readonly data: ArrayBuffer | Uint8Array[];
+}
+export interface NativeRun {
+  /** What the run took, without waiting for a thread. */
+  readonly milliseconds: number;
+  readonly outputs: readonly NativeOutput[];
+}
+type Inputs = readonly [shapes: readonly (readonly number[])[], data: readonly Tensor['data'][]];
+
+export interface SessionAddon {
+  /** TensorFlow's. */
+  readonly version: string;
+  load(directory: string, tags: readonly string[], config: Uint8Array): Promise<Handle<'session'>>;
+  importGraph(graph: readonly Uint8Array[], config: Uint8Array): Promise<Handle<'session'>>;
+  prepare(
+    session: Handle<'session'>,
+    inputs: readonly string[],
+    outputs: readonly string[],
+  ): Handle<'callable'>;
+  describe(callable: Handle<'callable'>): { inputs: Port[]; outputs: Port[] };
+  /** On libuv's thread pool. */
+  run(callable: Handle<'callable'>, ...inputs: Inputs): Promise<NativeRun>;
+  /** On the caller's thread. */
+  runNow(callable: Handle<'callable'>, ...inputs: Inputs): NativeRun;
+  close(session: Handle<'session'>): Promise<void>;
+}
+
+let addon: SessionAddon | undefined;
+
+/**
+ * Loads the library on first use, which takes a third of a second.
+ * @throws EngineError Unavailable when it is not there.
+ */
+export function sessionAddon(): SessionAddon {
+  if (addon) return addon;
+  const load = createRequire(import.meta.url);
+  try {
+    const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
+    addon = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
+    return addon;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new EngineError(
+      'Unavailable',
+      `native TensorFlow cannot be loaded: ${message}; in a checkout, run \`node model-server/native/build.ts\``,
+    );
+  }
+}
+
+/**
+ * A `tensorflow.ConfigProto`. Each operation computes with as many threads as the process may use (TensorFlow itself
+ * would count the whole machine's), and one operation follows the other on the thread that called: handing each to
+ * a pool costs a small model more than its arithmetic (`docs/adr/0013-sessions-run-models.md`). Operations without a
+ * GPU kernel run on the CPU, and GPU memory is taken as it is needed. Field numbers are those of `config.proto`.
+ */
+export function sessionConfig(threads: number): Uint8Array {
+  const varint = (value: bigint): number[] =>
+    value < 0x80n ? [Number(value)] : [Number(value & 0x7fn) | 0x80, ...varint(value >> 7n)];
+  const field = (number: number, value: number) => [
+    number << 3,
+    ...varint(BigInt.asUintN(64, BigInt(value))),
+  ];
+  const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
+  const [gpuOptions, allowGrowth] = [6, 4];
+  const growth = field(allowGrowth, 1);
+  return Uint8Array.from([
+    ...field(intraOpParallelismThreads, threads),
+    ...field(interOpParallelismThreads, -1),
+    ...[(gpuOptions << 3) | 2, growth.length, ...growth],
+    ...field(allowSoftPlacement, 1),
+  ]);
+}
+
+/** The first line, without the addresses of nodes that TensorFlow adds for its own developers. */
+export function reasonOf(error: unknown): string {
+  const [line = ''] = (error as Error).message.split('\n');
+  return line.replace(/\s*\[\[\{\{node .*$/, '').slice(0, 500);
+}
