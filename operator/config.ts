@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { Level } from 'pino';
 import { MAX_CITY_NAME_LENGTH } from '../crds/region.ts';
+import { OPERATOR_TLS_PORT } from './plan/ports.ts';
 
 export interface Config {
   readonly namespace: string;
@@ -19,6 +20,7 @@ export interface Config {
   /** Set where this cluster is a city of a hub. */
   readonly city?: CityRole;
   readonly logLevel: Level | 'silent';
+  /** Of the pod: reports and metrics of models. */
   readonly tlsPort: number;
   readonly healthPort: number;
   readonly metricsPort: number;
@@ -58,6 +60,11 @@ export function readConfig(environment: Environment): Config {
     if ((allowed as readonly string[]).includes(value)) return value as T;
     throw new ConfigError(`${name} is "${value}"; expected one of ${allowed.join(', ')}`);
   };
+  const port = (name: string, otherwise: number) => {
+    const value = Number(text(name, `${otherwise}`));
+    if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+    throw new ConfigError(`${name} is "${environment[name]}"; expected a port, 1 to 65535`);
+  };
   return {
     namespace: text('AICITY_OPERATOR_NAMESPACE'),
     podName: text('AICITY_POD_NAME', hostname()),
@@ -74,7 +81,10 @@ export function readConfig(environment: Environment): Config {
     hub: oneOf('AICITY_HUB', ['enabled', 'disabled'], 'disabled') === 'enabled',
     ...cityRole(environment),
     logLevel: oneOf('AICITY_LOG_LEVEL', LOG_LEVELS, 'info'),
-    ...PORTS,
+    // The chart's Service, probes and network policies name these.
+    tlsPort: port('AICITY_TLS_PORT', OPERATOR_TLS_PORT),
+    healthPort: port('AICITY_HEALTH_PORT', 8081),
+    metricsPort: port('AICITY_METRICS_PORT', 8080),
   };
 }
 
@@ -102,6 +112,3 @@ function cityRole(environment: Environment): { city?: CityRole } {
     city: { name, hubKubeconfig, ...(address && { address }), ...(endpointTemplate && { endpointTemplate }) },
   };
 }
-
-/** Fixed: the chart's Service, probes and network policies name them. */
-const PORTS = { tlsPort: 9443, healthPort: 8081, metricsPort: 8080 } as const;

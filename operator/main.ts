@@ -159,6 +159,7 @@ async function run(config: Config): Promise<void> {
 function settingsOf(config: Config, reportAuthorities: string): Settings {
   return {
     operatorNamespace: config.namespace,
+    operatorPort: config.tlsPort,
     reportUrl: `https://${config.serviceName}.${config.namespace}.svc${REPORT_PATH}`,
     reportAuthorities,
     image: config.modelServerImage,

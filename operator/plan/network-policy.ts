@@ -5,7 +5,7 @@ import { HTTP_PORT } from '../../crds/pod-contract.ts';
 import { child } from './child.ts';
 import { modelAddress } from './model-address.ts';
 import type { Settings } from './observed.ts';
-import { DNS_PORT, OPERATOR_TLS_PORT } from './ports.ts';
+import { DNS_PORT } from './ports.ts';
 import type { DesiredObject } from './target.ts';
 
 interface Rule {
@@ -34,8 +34,8 @@ function toDns(): Rule {
   return { ports: [{ protocol: 'UDP', port: DNS_PORT }, tcp(DNS_PORT)] };
 }
 
-function toOperator({ operatorNamespace }: Settings): Rule {
-  return { to: [namespaceNamed(operatorNamespace)], ports: [tcp(OPERATOR_TLS_PORT)] };
+function toOperator({ operatorNamespace, operatorPort }: Settings): Rule {
+  return { to: [namespaceNamed(operatorNamespace)], ports: [tcp(operatorPort)] };
 }
 
 /** Enough to reach the model, and no more than the service itself says: the operator reads no Secret. */

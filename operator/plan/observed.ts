@@ -35,6 +35,8 @@ export type CustomMetricsOwner =
 /** What the installation decides for all services. */
 export interface Settings {
   readonly operatorNamespace: string;
+  /** Of the operator's pods, for reports. Its Service has another one, but network policies see the pod's. */
+  readonly operatorPort: number;
   /** Where pods send their reports. */
   readonly reportUrl: string;
   /** PEM of the authorities that pods trust for the report URL. */

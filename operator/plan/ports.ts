@@ -4,6 +4,6 @@
 export const HTTP_PORT_NAME = 'http';
 /** Port of the Service. */
 export const SERVICE_PORT = 80;
-/** Port of the operator's pods for reports. Its Service has another one, but network policies see the pod's. */
+/** Port of the operator's pods for reports, unless the installation chooses another. */
 export const OPERATOR_TLS_PORT = 9443;
 export const DNS_PORT = 53;

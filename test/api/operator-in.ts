@@ -19,6 +19,7 @@ import type { City } from '../region/city.ts';
 
 const settings: Settings = {
   operatorNamespace: 'aicity-system',
+  operatorPort: 9443,
   reportUrl: 'https://aicity-operator.aicity-system.svc/v1/reports',
   reportAuthorities: 'PEM',
   image: 'aicity/model-server:test',

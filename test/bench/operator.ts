@@ -126,6 +126,7 @@ async function measureOperator(bench: BenchCity, options: RoundOptions): Promise
 async function settingsLikeTheOperators(): Promise<Settings> {
   return {
     operatorNamespace: OPERATOR_NAMESPACE,
+    operatorPort: 9443,
     reportUrl: `https://aicity-operator.${OPERATOR_NAMESPACE}.svc${REPORT_PATH}`,
     reportAuthorities: (await makeAuthority(new Date())).certificatePem,
     image: MODEL_SERVER_IMAGE,

@@ -12,6 +12,7 @@ import type { Usage } from '../../bench/probe.ts';
 
 const settings = {
   operatorNamespace: 'aicity-system',
+  operatorPort: 9443,
   reportUrl: 'https://aicity-operator.aicity-system.svc/v1/reports',
   reportAuthorities: 'PEM',
   image: 'aicity/model-server:test',

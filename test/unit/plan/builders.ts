@@ -23,6 +23,7 @@ export const secondsAgo = (seconds: number) =>
 
 export const settings: Settings = {
   operatorNamespace: 'aicity-system',
+  operatorPort: 9443,
   reportUrl: 'https://aicity-operator.aicity-system.svc/v1/reports',
   reportAuthorities: 'PEM',
   image: 'aicity/model-server:1',

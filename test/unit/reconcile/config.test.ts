@@ -21,6 +21,9 @@ test('what the chart sets, and defaults for the rest', () => {
     imagePullSecrets: [],
     metricsAdapter: true,
     logLevel: 'info',
+    tlsPort: 9443,
+    healthPort: 8081,
+    metricsPort: 8080,
   });
   const chosen = {
     ...complete,
@@ -28,12 +31,18 @@ test('what the chart sets, and defaults for the rest', () => {
     AICITY_METRICS_ADAPTER: 'disabled',
     AICITY_LOG_LEVEL: 'debug',
     AICITY_IMAGE_PULL_POLICY: 'Always',
+    AICITY_TLS_PORT: '19443',
+    AICITY_HEALTH_PORT: '18081',
+    AICITY_METRICS_PORT: '18080',
   };
   expect(readConfig(chosen)).toMatchObject({
     imagePullSecrets: ['a', 'b'],
     metricsAdapter: false,
     logLevel: 'debug',
     imagePullPolicy: 'Always',
+    tlsPort: 19443,
+    healthPort: 18081,
+    metricsPort: 18080,
   });
 });
 
@@ -69,6 +78,8 @@ describe('refused with the name of the variable', () => {
     ['AICITY_CITY_NAME', 'Porto', /is "Porto"; expected at most 50 lower-case letters/],
     ['AICITY_CITY_NAME', 'porto', /is set without AICITY_HUB_KUBECONFIG/],
     ['AICITY_HUB_KUBECONFIG', '/hub', /is set without AICITY_CITY_NAME/],
+    ['AICITY_TLS_PORT', 'https', /is "https"; expected a port, 1 to 65535/],
+    ['AICITY_METRICS_PORT', '65536', /is "65536"; expected a port/],
     ['AICITY_LOG_LEVEL', 'loud', /is "loud"; expected one of fatal/],
   ])('%s', (name, value, sentence) => {
     expect(() => readConfig({ ...complete, [name]: value })).toThrow(sentence);
