@@ -40,6 +40,8 @@ export const REASONS = {
   SourceNotFound: 'The address answers, but there is no model there.',
   AccessDenied: 'The address refuses access.',
   DigestMismatch: 'What was fetched is not what spec.model.digest pins.',
+  SignatureMissing: 'spec.model.signature asks for a signature, and the model has none.',
+  SignatureInvalid: 'The model is not signed by the key of spec.model.signature, or was changed since.',
   FormatUnknown: 'The files at the address are no model that this server can load.',
   VersionNotFound: 'There is no such version directory at the address.',
   ModelInvalid: 'TensorFlow cannot load the files.',

@@ -15,6 +15,8 @@ export const LOAD_ERROR_REASONS = [
   'SourceNotFound',
   'AccessDenied',
   'DigestMismatch',
+  'SignatureMissing',
+  'SignatureInvalid',
   'FormatUnknown',
   'VersionNotFound',
   'ModelInvalid',

@@ -62,6 +62,24 @@ export const ModelSource = z
       .describe(
         'Pins the content: SHA-256 over the lines "<SHA-256 of the file>  <path>\\n" of all files, sorted by path. `find . -type f -printf "%P\\n" | LC_ALL=C sort | xargs -d "\\n" sha256sum | sha256sum` prints it.',
       ),
+    signature: z
+      .object({
+        publicKey: z
+          .string()
+          .max(4096)
+          .meta(
+            cel({
+              rule: String.raw`self.matches(r'^\s*-----BEGIN PUBLIC KEY-----\s[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*$')`,
+              message:
+                'expected a public key in PEM, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----',
+            }),
+          )
+          .describe('PEM of the ECDSA, Ed25519 or RSA (2048 bits at least) public key.'),
+      })
+      .optional()
+      .describe(
+        'Serves the model only when it is signed with this key: the directory of the model holds model.sig, a signature over the lines that spec.model.digest is taken of without the one of the signature, or model.sigstore.json, a sigstore bundle of cosign sign-blob over the same lines. It says who has made the model, not which version it is: pin spec.model.version or spec.model.digest for that.',
+      ),
     credentialsSecretRef: z
       .object({
         name: z

@@ -40,6 +40,8 @@ const Model = z.strictObject({
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lower-case hexadecimal digits')
     .optional(),
+  /** Of the key that the model must be signed with, from the file's directory on. */
+  publicKeyFile: z.string().min(1).optional(),
   versions: Policy.optional(),
   labels: z
     .record(z.string().regex(LABEL_NAME, 'expected letters, digits and underscores'), z.int().min(0))

@@ -10,6 +10,7 @@ const FLAGS = {
   'model-version': { type: 'string' },
   format: { type: 'string' },
   digest: { type: 'string' },
+  'public-key': { type: 'string' },
   port: { type: 'string' },
   host: { type: 'string' },
   'max-batch-size': { type: 'string' },

@@ -14,7 +14,14 @@ import { parseVersionPolicy, VERSION_POLICY_EXPECTED, type VersionPolicy } from 
 const OF_ONE_MODEL = ['model-version', 'format', 'digest', 'label'] as const;
 
 /** The models of the file, then those of the flags. @throws ConfigError */
-export function modelsOf(flags: Flags, file: ConfigFile | undefined): ServedName[] {
+export function modelsOf(
+  flags: Flags,
+  file: ConfigFile | undefined,
+  readFile: (path: string) => string,
+): ServedName[] {
+  const ofAll = flags['public-key'];
+  const signature = (path: string | undefined) =>
+    path === undefined ? {} : { signature: { publicKey: keyIn(path, readFile) } };
   const named = flags.model ?? [];
   const misplaced = OF_ONE_MODEL.find((flag) => flags[flag] !== undefined);
   if (misplaced !== undefined && named.length !== 1) {
@@ -23,20 +30,25 @@ export function modelsOf(flags: Flags, file: ConfigFile | undefined): ServedName
     );
   }
   const serving = { ...file?.serving, ...servingFlags(flags) };
-  const fromFile = (file?.models ?? []).map(({ name, uri, versions, labels, serving: own, ...source }) =>
-    servedName({
-      ...{ name, place: `the uri of the model ${name}`, source: { ...source, uri } },
-      serving: { ...file?.serving, ...own, ...servingFlags(flags) },
-      policy: policyFlag(flags) ?? versions,
-      labels: new Map(Object.entries(labels ?? {})),
-    }),
+  const fromFile = (file?.models ?? []).map(
+    ({ name, uri, versions, labels, serving: own, publicKeyFile, ...source }) =>
+      servedName({
+        ...{
+          name,
+          place: `the uri of the model ${name}`,
+          source: { ...source, uri, ...signature(ofAll ?? publicKeyFile) },
+        },
+        serving: { ...file?.serving, ...own, ...servingFlags(flags) },
+        policy: policyFlag(flags) ?? versions,
+        labels: new Map(Object.entries(labels ?? {})),
+      }),
   );
   const fromFlags = named.map((text) => {
     const [name, uri] = nameAndUri(text);
     const version = whole(flags, 'model-version', 0, Number.MAX_SAFE_INTEGER);
     const { format, digest } = flags;
     return servedName({
-      ...{ name, place: '--model', source: { uri, format, version, digest }, serving },
+      ...{ name, place: '--model', source: { uri, format, version, digest, ...signature(ofAll) }, serving },
       policy: policyFlag(flags),
       labels: labelFlags(flags),
     });
@@ -45,6 +57,14 @@ export function modelsOf(flags: Flags, file: ConfigFile | undefined): ServedName
   const twice = models.find(({ name }, index) => models.findIndex((each) => each.name === name) !== index);
   if (twice) throw new ConfigError(`the model name "${twice.name}" is given twice; expected different names`);
   return models;
+}
+
+function keyIn(path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    throw new ConfigError(`the public key "${path}" cannot be read: ${(error as Error).message}`);
+  }
 }
 
 interface Described {

@@ -62,6 +62,7 @@ export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorF
   --model-version NUMBER              the one version directory to serve
   --format FORMAT                     SavedModel, TFJSGraph or TFJSLayers; by default detected
   --digest sha256:HEX                 refuse the model when its files have another digest
+  --public-key FILE                   refuse models that are not signed with this key (PEM)
   --port NUMBER                       default ${HTTP_PORT}; 0 takes a free one, which the log names
   --host ADDRESS                      default: all addresses
   --max-batch-size NUMBER             default 32; 1 turns batching off
@@ -127,7 +128,7 @@ function aloneConfig(flags: Flags, surroundings: Surroundings): Config {
   const cacheDirectory =
     flags['cache-directory'] ?? file?.cacheDirectory ?? join(tmpdir(), 'aicity-model-cache');
   return {
-    models: modelsOf(flags, file),
+    models: modelsOf(flags, file, surroundings.readFile),
     ...address(flags, file),
     cacheDirectory: resolve(cacheDirectory),
     volumesDirectory: POD_PATHS.volumesDirectory,
@@ -145,7 +146,11 @@ function readConfigFile(path: string, { readFile }: Surroundings): ConfigFile {
   }
   const file = parseConfigFile(text, path);
   const directory = dirname(resolve(path));
-  return { ...file, models: file.models.map((model) => ({ ...model, uri: uriOf(model.uri, directory) })) };
+  const models = file.models.map(({ publicKeyFile, ...model }) => ({
+    ...{ ...model, uri: uriOf(model.uri, directory) },
+    ...(publicKeyFile === undefined ? {} : { publicKeyFile: resolve(directory, publicKeyFile) }),
+  }));
+  return { ...file, models };
 }
 
 function sourceVariables(environment: Environment): Environment {

@@ -1,5 +1,6 @@
 /** docs/model-server.md: what the server takes, answers and counts, from the code that does it. */
 import { HELP } from './config.ts';
+import { ALONE } from './reference-alone.ts';
 import { type Gauges, Metrics } from './serve/metrics.ts';
 
 const ROUTES: readonly (readonly [string, string])[] = [
@@ -10,7 +11,7 @@ const ROUTES: readonly (readonly [string, string])[] = [
     '200 when a model has answered an inference; 503 before, and while the server drains.',
   ],
   ['`GET /metrics`', 'Figures for Prometheus.'],
-  ['`GET /v1/models`, `GET /v2/models`', 'The one name that is served.'],
+  ['`GET /v1/models`, `GET /v2/models`', 'The names that are served.'],
   [
     '`GET /v1/models/{name}[/versions/{n}]`',
     'TensorFlow Serving status, with the `name` and `ready` of KServe V1.',
@@ -65,8 +66,9 @@ export function modelServerReference(): string {
     '<!-- Generated from model-server/*.ts by `npm run generate`. Do not edit. -->',
     '# The model server',
     '',
-    'One process serves one model. In a pod the operator says which; alone it is told by flags.',
+    'In a pod it serves one model, and the operator says which. Alone it serves as many as flags and a file say.',
     '',
+    ALONE,
     '## Requests',
     '',
     ...table('request', 'answer', ROUTES),

@@ -1,4 +1,4 @@
-/** The program of the thread that takes a model's digest, as `digestOf` describes it. */
+/** The program of the thread that reads all files of a model, as `digestDocument` describes it. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ export interface DigestTask {
 const CHUNK_BYTES = 1 << 20;
 
 const { directory, paths } = workerData as DigestTask;
-const lines = createHash('sha256');
+let document = '';
 for (const path of paths) {
   const content = createHash('sha256');
   for await (const chunk of createReadStream(join(directory, path), { highWaterMark: CHUNK_BYTES })) {
     content.update(chunk as Buffer);
   }
-  lines.update(`${content.digest('hex')}  ${path}\n`);
+  document += `${content.digest('hex')}  ${path}\n`;
 }
-parentPort?.postMessage(`sha256:${lines.digest('hex')}`);
+parentPort?.postMessage(document);

@@ -25,6 +25,7 @@ import {
 } from './remote-source.ts';
 import type { LocalModel } from './repository.ts';
 import { savedModelShards } from './saved-model-shards.ts';
+import { SIGNATURE_FILES } from './signature-files.ts';
 import { tfjsShards } from './tfjs-shards.ts';
 import { statusFailure } from './transfer-error.ts';
 
@@ -75,6 +76,9 @@ class Transfer {
         continue;
       }
       await (file === MODEL_FILES.SavedModel ? this.#variables(base) : this.#weights(base));
+      if (this.#workplace.source.signature) {
+        for (const signature of SIGNATURE_FILES) await this.#optional(base, signature);
+      }
       return { directory: this.#workplace.directory, version };
     }
     throw await this.#nothingThere(base, candidates, problems);

@@ -12,6 +12,8 @@ const PACES: Readonly<Record<LoadErrorReason, RetryPace>> = {
   VersionNotFound: 'soon',
   AccessDenied: 'later',
   DigestMismatch: 'later',
+  SignatureMissing: 'later',
+  SignatureInvalid: 'later',
   FormatUnknown: 'later',
   ModelInvalid: 'later',
   OutOfMemory: 'later',

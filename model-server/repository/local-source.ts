@@ -5,7 +5,7 @@ import type { ModelSource } from '../../crds/model-service.ts';
 import { type ModelUri, parseModelUri } from '../../crds/model-uri.ts';
 import { isFileError, readableSentence } from './file-error.ts';
 import { LoadError } from './load-error.ts';
-import { digestOf, listModelFiles, stampOf, verifyDigest } from './model-files.ts';
+import { listModelFiles, stampOf, verifiedDigest } from './model-files.ts';
 import { type Layout, layoutOf, listed, modelOf } from './model-layout.ts';
 import type { LocalModel } from './repository.ts';
 
@@ -29,8 +29,8 @@ export async function openLocalModel(
     const found = await find(source, volumesDirectory);
     const files = await listModelFiles(found.directory);
     const before = stampOf(files);
-    const digest = await digestOf(found.directory, files, signal);
-    verifyDigest(digest, source.digest, files, placeOf(source.uri, found));
+    const place = placeOf(source.uri, found);
+    const digest = await verifiedDigest(source, found.directory, files, place, signal);
     return {
       ...found,
       digest,
@@ -39,7 +39,7 @@ export async function openLocalModel(
         if (stampOf(await listModelFiles(found.directory)) === before) return;
         throw new LoadError(
           'ModelInvalid',
-          `the files at ${placeOf(source.uri, found)} changed while they were read: write a new version beside them under another name, then rename it`,
+          `the files at ${place} changed while they were read: write a new version beside them under another name, then rename it`,
           'soon',
         );
       },

@@ -1,11 +1,14 @@
 /** The files of a model directory: which they are, whether they changed, and their digest. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { ModelSource } from '../../crds/model-service.ts';
 import type { DigestTask } from './digest-thread.ts';
 import { LoadError } from './load-error.ts';
 import { safeRelativePath } from './safe-path.ts';
+import { verifySignature } from './signature.ts';
 
 export interface ModelFile {
   /** Relative to the model directory, with `/`. */
@@ -60,11 +63,11 @@ export function stampOf(files: readonly ModelFile[]): string {
 }
 
 /**
- * The digest of `spec.model.digest`: SHA-256 over the lines `<SHA-256 of the file>  <path>\n`, sorted by path. It is
- * taken in a thread of its own: gigabytes would hold up requests, and look like load.
+ * What `spec.model.digest` is the SHA-256 of, and what is signed: the lines `<SHA-256 of the file>  <path>\n`, sorted by
+ * path. The files are read in a thread of its own: gigabytes would hold up requests, and look like load.
  * @param files as `listModelFiles` gives them.
  */
-export async function digestOf(
+async function digestDocument(
   directory: string,
   files: readonly ModelFile[],
   signal: AbortSignal,
@@ -76,23 +79,46 @@ export async function digestOf(
   const stop = () => void worker.terminate();
   signal.addEventListener('abort', stop);
   try {
-    const [digest] = (await once(worker, 'message', { signal })) as [string];
-    return digest;
+    const [document] = (await once(worker, 'message', { signal })) as [string];
+    return document;
   } finally {
     signal.removeEventListener('abort', stop);
   }
 }
 
-/** @throws LoadError DigestMismatch when the wanted digest is another. */
-export function verifyDigest(
-  found: string,
-  wanted: string | undefined,
+/** A model's digest, as `spec.model.digest` states it. */
+export async function digestOf(
+  directory: string,
+  files: readonly ModelFile[],
+  signal: AbortSignal,
+): Promise<string> {
+  return digestOfDocument(await digestDocument(directory, files, signal));
+}
+
+/**
+ * The digest of a model that is what it should be and from whom it should be.
+ * @param place how messages call the model.
+ * @throws LoadError DigestMismatch, SignatureMissing or SignatureInvalid.
+ */
+export async function verifiedDigest(
+  { digest: wanted, signature }: Pick<ModelSource, 'digest' | 'signature'>,
+  directory: string,
   files: readonly ModelFile[],
   place: string,
-): void {
-  if (wanted === undefined || wanted === found) return;
-  throw new LoadError(
-    'DigestMismatch',
-    `the ${files.length} files at ${place} have the digest ${found}, and spec.model.digest is ${wanted}: publish the model that was meant, or change spec.model.digest`,
-  );
+  signal: AbortSignal,
+): Promise<string> {
+  const document = await digestDocument(directory, files, signal);
+  const found = digestOfDocument(document);
+  if (wanted !== undefined && wanted !== found) {
+    throw new LoadError(
+      'DigestMismatch',
+      `the ${files.length} files at ${place} have the digest ${found}, and spec.model.digest is ${wanted}: publish the model that was meant, or change spec.model.digest`,
+    );
+  }
+  if (signature) await verifySignature(signature.publicKey, directory, document, place);
+  return found;
+}
+
+function digestOfDocument(document: string): string {
+  return `sha256:${createHash('sha256').update(document).digest('hex')}`;
 }

@@ -14,7 +14,7 @@ import { isFileError, readableSentence } from './file-error.ts';
 import type { GoogleContext } from './google-access.ts';
 import type { Target } from './http-request.ts';
 import { LoadError } from './load-error.ts';
-import { digestOf, listModelFiles, verifyDigest } from './model-files.ts';
+import { digestOf, listModelFiles, verifiedDigest } from './model-files.ts';
 import { layoutOf, modelOf } from './model-layout.ts';
 import type { TransferMeans } from './persistence.ts';
 import type { LocalModel } from './repository.ts';
@@ -48,30 +48,38 @@ export async function fetchRemoteModel(
   bring: Bring,
 ): Promise<LocalModel> {
   const pinned =
-    source.digest === undefined ? undefined : await fromCache(source.digest, source.version, context);
+    source.digest === undefined ? undefined : await fromCache(source, source.digest, source.version, context);
   if (pinned) return pinned;
   const record = await context.cache.recall(source);
   try {
     return await fetchAnew(source, record, context, bring);
   } catch (error) {
     if (!(error instanceof LoadError) || error.reason !== 'SourceUnreachable') throw error;
-    const last = record && !source.digest && (await fromCache(record.digest, record.version, context));
+    const last =
+      record && !source.digest && (await fromCache(source, record.digest, record.version, context));
     if (!last) throw error;
     context.progress(`${error.message}; serving what it gave last`);
     return last;
   }
 }
 
-/** A cached model whose files still have the digest that is their name. */
+/**
+ * A cached model whose files still have the digest that is their name.
+ * @throws LoadError when it is not signed as the source asks.
+ */
 async function fromCache(
+  source: ModelSource,
   digest: string,
   version: number | undefined,
   { cache, signal }: RemoteContext,
 ): Promise<LocalModel | undefined> {
   const directory = await cache.find(digest);
   if (!directory) return undefined;
-  const found = await digestOf(directory, await listModelFiles(directory), signal);
-  if (found === digest) return cachedModel(directory, digest, version);
+  const files = await listModelFiles(directory);
+  if ((await digestOf(directory, files, signal)) === digest) {
+    if (source.signature) await verifiedDigest(source, directory, files, source.uri, signal);
+    return cachedModel(directory, digest, version);
+  }
   await rm(directory, { recursive: true, force: true });
   return undefined;
 }
@@ -97,15 +105,14 @@ async function fetchAnew(
   try {
     const fetched = await bring(workplace);
     if (fetched === 'unchanged' && record) {
-      const same = await fromCache(record.digest, record.version, context);
+      const same = await fromCache(source, record.digest, record.version, context);
       if (same) return same;
       return await fetchAnew(source, undefined, context, bring);
     }
     const { directory, version } = fetched === 'unchanged' ? { directory: place } : fetched;
     const files = await listModelFiles(directory);
     context.progress(`verifying the ${files.length} files from ${source.uri}`);
-    const digest = await digestOf(directory, files, context.signal);
-    verifyDigest(digest, source.digest, files, source.uri);
+    const digest = await verifiedDigest(source, directory, files, source.uri, context.signal);
     const admitted = await context.cache.admit(directory, digest);
     await context.cache.remember(source, {
       digest,

@@ -21,6 +21,8 @@ const NEEDS_A_PERSON: ReadonlySet<Reason> = new Set<Reason>([
   'SourceNotFound',
   'AccessDenied',
   'DigestMismatch',
+  'SignatureMissing',
+  'SignatureInvalid',
   'FormatUnknown',
   'VersionNotFound',
   'ModelInvalid',

@@ -192,6 +192,25 @@ logLevel: debug
     });
   });
 
+  test('names the key that models must be signed with, beside it', () => {
+    const readFile = readFrom({
+      '/etc/models.yaml': 'models: [{name: m, uri: x, publicKeyFile: cosign.pub}]',
+      '/etc/cosign.pub': 'PEM',
+      'other.pub': 'OTHER',
+    });
+    const read = (...args: string[]) =>
+      (
+        readConfig(['--config', '/etc/models.yaml', ...args], {
+          variables: {},
+          memoryBytes: 0,
+          readFile,
+        }) as Config
+      ).models[0]?.assignment?.model.signature;
+    expect(read()).toEqual({ publicKey: 'PEM' });
+    expect(read('--public-key', 'other.pub')).toEqual({ publicKey: 'OTHER' });
+    expect(() => read('--public-key', 'none')).toThrow(/the public key "none" cannot be read: ENOENT/);
+  });
+
   test('may be JSON', () => {
     expect(withFile('{"models":[{"name":"m","uri":"/m"}]}').models).toMatchObject([{ name: 'm' }]);
   });

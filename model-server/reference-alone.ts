@@ -1,0 +1,63 @@
+/** The chapters of docs/model-server.md about running without an operator, versions and signatures. */
+
+export const ALONE = `## Alone
+
+\`\`\`sh
+npx model-server --model traffic=examples/traffic/models/1 --port 8080    # in a checkout, after \`npm run bootstrap\`
+docker run --rm -p 8080:8080 -v "$PWD/models:/models:ro" aicity/model-server \\
+  /app/main.mjs --model traffic=/models/traffic                           # the image's entry point is node
+curl http://127.0.0.1:8080/                                               # says what is served, with requests to copy
+\`\`\`
+
+Several models take several \`--model\`, and each has a queue of its own. What flags say for all models a file says for
+each, as YAML or JSON; a field that is wrong is named with what was found and what was expected:
+
+\`\`\`yaml
+# model-server --config models.yaml
+models:
+  - name: traffic
+    uri: ./traffic              # a path from this file on, or an address
+    versions: latest:2          # or all, or [2, 3]; by default the highest, which follows new ones
+    labels: {stable: 2}
+    publicKeyFile: ./cosign.pub
+    serving: {maxBatchSize: 64}
+  - {name: air, uri: s3://models/air}
+serving: {queueCapacity: 512}   # for all models that do not say otherwise
+port: 8080
+\`\`\`
+
+Also \`host\`, \`cacheDirectory\`, \`maxBodyBytes\`, \`maxHeldBytes\`, \`maxModelBytes\`, \`drainLagSeconds\`,
+\`drainLimitSeconds\` and \`logLevel\` at the top, and \`format\` and \`digest\` of a model. Flags outrank variables, variables
+outrank the file. Who runs alone may load and unload models by request; under an operator that is refused, since
+\`spec.model\` decides.
+
+## Versions
+
+\`versions\` are TensorFlow Serving's policies: the latest so many, all, or certain ones, each served under
+\`/versions/{n}\` and, where it has a label, under \`/labels/{label}\`; a request that names none means the highest that is
+loaded. New directories are taken once two looks have found their files unchanged: on volumes every 5 seconds, in buckets
+every half minute. Over \`https://\` and \`oci://\`, where nothing can be listed, name the numbers. Without a policy the highest
+version is served and followed, which is what a pod does, too.
+
+A new version is loaded and has answered before an old one goes, and an old one goes only after its last answer. One load at a
+time is in TensorFlow, and the next waits until what was replaced is out of memory: a swap takes the memory of one model more,
+whatever is asked for at once. A version that fails leaves the others serving.
+
+## Signatures
+
+\`spec.model.signature.publicKey\` (alone \`--public-key\`) serves only what is signed with that key: ECDSA, Ed25519, or RSA of
+2048 bits at least. What is signed are the lines that \`spec.model.digest\` is taken of, without those of the signature's own
+files in the model's directory:
+
+\`\`\`sh
+cd model/3
+find . -type f ! -name model.sig ! -name model.sigstore.json -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum > /tmp/lines
+openssl dgst -sha256 -sign key.pem -out model.sig /tmp/lines            # or
+cosign sign-blob --key cosign.key --bundle model.sigstore.json /tmp/lines
+\`\`\`
+
+Of a sigstore bundle the signature counts alone, since the key is given: certificates and the transparency log are not asked,
+and keyless signatures are not supported. What is unsigned is refused with \`SignatureMissing\`, what was changed or is signed by
+somebody else with \`SignatureInvalid\`; the model before it goes on serving. A signature says who made a model, not which
+version it is: pin \`spec.model.version\` or \`spec.model.digest\` against an older one being put in its place.
+`;
