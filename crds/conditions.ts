@@ -2,6 +2,7 @@
  * The closed list of condition types and reasons of a ModelService. A condition never carries a reason that is not
  * here; docs/conditions.md is generated from the texts.
  */
+import { WAITING_REASONS } from './placement.ts';
 
 export const CONDITION_TYPES = {
   Ready: 'Enough replicas have answered a real inference of the wanted model.',
@@ -11,6 +12,7 @@ export const CONDITION_TYPES = {
   Scheduled: 'Every wanted pod has a node.',
   Scaled: 'Who decides the number of replicas, and whether that works.',
   RolledOut: 'Every pod runs the wanted pod template.',
+  Placed: 'On a hub: every guaranteed replica has a city.',
 } as const;
 export type ConditionType = keyof typeof CONDITION_TYPES;
 
@@ -58,6 +60,12 @@ export const REASONS = {
   RolloutInPlace: 'Pods are replaced one by one, since no GPU is free for an extra one.',
   RolloutHeld:
     'spec.rollout.strategy is Reload: pods are not replaced, so a change of the pod template waits.',
+  // placement
+  Placed: 'Every guaranteed replica has a city.',
+  ...WAITING_REASONS,
+  Moving: 'Replicas are on their way to a city or from one.',
+  CityNotHeard: 'A city that has replicas is not heard of.',
+  NoHub: 'The service has spec.placement, and this cluster is not a hub.',
   // errors
   InvalidSpec: 'The API server refuses an object that follows from the spec.',
   NameConflict: 'An object of the needed name exists and belongs to something else.',

@@ -8,7 +8,7 @@ export interface Note {
   readonly note: string;
 }
 
-const TOLD: readonly ConditionType[] = ['Ready', 'Scaled', 'RolledOut'];
+const TOLD: readonly ConditionType[] = ['Ready', 'Scaled', 'RolledOut', 'Placed'];
 
 /** Reasons of a condition that is not true although nothing is wrong. */
 const HARMLESS: ReadonlySet<Reason> = new Set<Reason>([
@@ -19,6 +19,8 @@ const HARMLESS: ReadonlySet<Reason> = new Set<Reason>([
   'ReplicasDraining',
   'RolloutSurging',
   'RolloutInPlace',
+  'Moving',
+  'CitiesNotHeard',
 ]);
 
 /** Notes for what differs between two statuses, in the order of the conditions. */

@@ -45,13 +45,13 @@ export function loadStatus(
   };
 }
 
-function steadyPercent(previous: number | undefined, next: number): number {
+export function steadyPercent(previous: number | undefined, next: number): number {
   if (previous === undefined || crossesZero(previous, next)) return next;
   return Math.abs(previous - next) < BUSY_STEP_PERCENT ? previous : next;
 }
 
 /** `next` in two significant digits, or `previous` while it is about the same. */
-function steady(previous: number | undefined, next: number): number {
+export function steady(previous: number | undefined, next: number): number {
   const rounded = Number(next.toPrecision(2));
   if (previous === undefined || crossesZero(previous, rounded)) return rounded;
   return Math.abs(previous - next) <= RELATIVE_STEP * Math.max(previous, next) ? previous : rounded;

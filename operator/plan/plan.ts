@@ -118,6 +118,11 @@ function precautions(
   return {};
 }
 
+/** Everything that was made here for a service that others serve now. */
+export function withdrawal(service: ModelService, observed: Observed): Step[] {
+  return removals([], service, observed);
+}
+
 /** Objects of this service that nothing calls for any more. */
 function removals(desired: readonly DesiredObject[], service: ModelService, observed: Observed): Step[] {
   const isWanted = ({ kind, metadata }: LiveObject) => find(desired, kind, metadata.name) !== undefined;

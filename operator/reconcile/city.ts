@@ -38,6 +38,8 @@ export interface CityTools
     Pick<ObserveSources, 'stores' | 'reports' | 'customMetrics' | 'settings'>,
     Pick<TriggerSources, 'forAll'> {
   readonly events: EventRecorder;
+  /** Whether this cluster places services over cities; default false. */
+  readonly isHub?: boolean;
   /** Reconciles in flight at once; default 16. They mostly wait for the API server. */
   readonly parallelism?: number;
 }

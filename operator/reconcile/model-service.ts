@@ -1,5 +1,7 @@
 /** One look at one ModelService: observe, plan, apply, tell. */
 import type { Logger } from 'pino';
+import type { ModelService } from '../../crds/model-service.ts';
+import { cityNamespace } from '../../crds/region.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { LiveObject } from '../plan/cluster-objects.ts';
 import { type NextLook, nextLook } from '../plan/next-look.ts';
@@ -11,12 +13,15 @@ import { keyString } from '../runtime/key.ts';
 import { apply } from './apply.ts';
 import { hidden, type ObserveSources, observe } from './observe.ts';
 import { OwnCreations } from './own-creations.ts';
+import { lookAtPlaced } from './placed-service.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface ModelServiceTools extends ObserveSources {
   readonly client: KubeClient;
   readonly statusWriter: StatusWriter;
   readonly log: Logger;
+  /** Whether this cluster places services over cities. */
+  readonly isHub?: boolean;
 }
 
 export function modelServiceReconcile(tools: ModelServiceTools): Reconcile {
@@ -26,6 +31,7 @@ export function modelServiceReconcile(tools: ModelServiceTools): Reconcile {
     const service = stores.modelServices.get(key);
     // Children of a service that is being deleted are the garbage collector's.
     if (!service || service.metadata.deletionTimestamp !== undefined) return done;
+    if (isForCities(service, tools)) return lookAtPlaced(service, tools, signal);
     const { uid } = service.metadata;
     const waitSeconds = creations.secondsToWait(uid);
     if (waitSeconds > 0) return again(waitSeconds, 'what was just created is not in the local copy yet');
@@ -47,6 +53,11 @@ export function modelServiceReconcile(tools: ModelServiceTools): Reconcile {
     const loadLook = await statusWriter.write(service, status, signal);
     return earliest([nextLook(observed, target, outcomes), loadLook]);
   };
+}
+
+/** Placed over cities; or in the namespace of a city, where nothing but shares can be meant. */
+function isForCities({ metadata, spec }: ModelService, { isHub = false }: ModelServiceTools): boolean {
+  return spec.placement !== undefined || (isHub && metadata.namespace.startsWith(cityNamespace('')));
 }
 
 /** Whether a step is about one of these objects. */

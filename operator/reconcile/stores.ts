@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { LABELS, MANAGER } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
+import { REGION_LABELS } from '../../crds/region.ts';
 import type { KubeClient, Selection } from '../kube/client.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import { type Resource, resources } from '../kube/resources.ts';
@@ -13,6 +14,9 @@ import { Reflector } from '../runtime/reflector.ts';
 import { byController, byLabel, Store } from '../runtime/store.ts';
 import { type ObservedNode, projectNode } from './node-projection.ts';
 import { type ObservedPod, projectPod } from './pod-projection.ts';
+
+/** Shares that a hub keeps for its cities are nothing to run here. */
+const NO_SHARES = `!${REGION_LABELS.city}`;
 
 /** Objects that we made. */
 const OURS = `${LABELS.managedBy}=${MANAGER}`;
@@ -69,7 +73,7 @@ export function createReflectors(stores: Stores, tools: ReflectorTools): Reflect
       ...(project ? { project } : {}),
     }) as unknown as Reflector<KubeObject>;
   return [
-    reflect(resources.ModelService, stores.modelServices, { namespace }),
+    reflect(resources.ModelService, stores.modelServices, { namespace, labelSelector: NO_SHARES }),
     ...CHILD_KINDS.map((kind) =>
       reflect(resources[kind], stores.children[kind], { namespace, labelSelector: OURS }),
     ),

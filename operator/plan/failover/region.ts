@@ -22,6 +22,8 @@ export interface RegionOutcome {
   readonly steadiness: ReadonlyMap<string, Steadiness>;
   /** Services on the move. */
   readonly moving: ReadonlySet<string>;
+  /** Something was on its way or is waited for: the next look must not wait for a change. */
+  readonly isRestless: boolean;
   /** What was made of each city, for the sentences of the status. */
   readonly sights: ReadonlyMap<string, CitySight>;
 }
@@ -45,6 +47,7 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
     records: new Map(records.map(({ record }) => [record.key, record])),
     steadiness: new Map([...look.sights].map(([city, { steadiness }]) => [city, steadiness])),
     moving,
+    isRestless: restless.length > 0,
     sights: look.sights,
   };
 }

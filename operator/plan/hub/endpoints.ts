@@ -1,0 +1,15 @@
+/** Where clients go: each city with ready replicas that can be reached, in proportion to them. */
+import type { Endpoint } from '../../../crds/model-service.ts';
+import type { CityPart } from './parts.ts';
+
+/**
+ * What a silent city said last is all that is known of it. As long as another city sees it, or nobody else can serve, its
+ * clients are sent there still; else they go where replicas are known to answer.
+ */
+export function endpointsOf(parts: readonly CityPart[]): Endpoint[] {
+  const able = parts.filter((part) => part.ready > 0 && part.url !== undefined && !part.isTwoAgents);
+  const known = able.filter(({ isHeard, isSeenByOther }) => isHeard || isSeenByOther);
+  return (known.length > 0 ? known : able)
+    .map(({ city, url, ready }) => ({ city, url: url!, weight: ready }))
+    .sort((a, b) => (a.city < b.city ? -1 : 1));
+}

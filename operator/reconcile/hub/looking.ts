@@ -1,0 +1,151 @@
+/**
+ * The hub's look at the whole region, again and again: soon after something has changed, every second while anything is
+ * on its way, and else only when a city has become late or has settled.
+ */
+import type { Logger } from 'pino';
+import type { CityKnowledge } from '../../plan/failover/records.ts';
+import { lookAtRegion, type RegionOutcome } from '../../plan/failover/region.ts';
+import { type Rhythm, rhythmFor, settingsFor } from '../../plan/failover/rhythm.ts';
+import { awakeSince, type CitySight, sightsOf } from '../../plan/failover/sights.ts';
+import { touchedBy } from '../../plan/failover/touched.ts';
+import { shortestGraceMs } from '../../plan/hub/intent.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Cities } from './cities.ts';
+import type { HubClock } from './hub-clock.ts';
+import type { Services } from './services.ts';
+
+const LEAST_BETWEEN_SECONDS = 0.2;
+const TICK_SECONDS = 1;
+/** A hub that has not looked for so long takes nobody's silence for what it may have missed itself. */
+const PAUSE_MS = 5_000;
+
+export interface LookingTools {
+  readonly clock: Clock;
+  readonly hubClock: HubClock;
+  readonly log: Logger;
+  readonly cities: Cities;
+  readonly services: Services;
+  /** Told after each look: what is to be stored. */
+  onLook(outcome: RegionOutcome, before: ReadonlyMap<string, CitySight>): void;
+}
+
+export class Looking {
+  readonly #tools: LookingTools;
+  #touched: Set<string> | 'All' = 'All';
+  #isDue = true;
+  #wake: () => void = () => {};
+  #awakeSinceMs: number | undefined;
+  #lookedAtMs = 0;
+  #isRestless = true;
+  /** As the last look saw them. */
+  readonly #seen = new Map<string, CityKnowledge>();
+  #sights: ReadonlyMap<string, CitySight> = new Map();
+  #rhythm: Rhythm = rhythmFor(90_000);
+
+  constructor(tools: LookingTools) {
+    this.#tools = tools;
+  }
+
+  /** Of the last look. */
+  get sights(): ReadonlyMap<string, CitySight> {
+    return this.#sights;
+  }
+
+  get rhythm(): Rhythm {
+    return this.#rhythm;
+  }
+
+  touch(key: string): void {
+    if (this.#touched !== 'All') this.#touched.add(key);
+    this.soon();
+  }
+
+  touchAll(): void {
+    this.#touched = 'All';
+    this.soon();
+  }
+
+  /** Asks for a look; many of these are one look. */
+  soon(): void {
+    this.#isDue = true;
+    this.#wake();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#tick();
+      await this.#tools.clock.sleep(LEAST_BETWEEN_SECONDS, signal);
+      if (!this.#isDue && !signal.aborted) await this.#untilDue(TICK_SECONDS - LEAST_BETWEEN_SECONDS, signal);
+    }
+  }
+
+  #untilDue(seconds: number, signal: AbortSignal): Promise<void> {
+    const waking = new AbortController();
+    this.#wake = () => waking.abort();
+    return this.#tools.clock.sleep(seconds, AbortSignal.any([signal, waking.signal]));
+  }
+
+  #tick(): void {
+    const { hubClock, cities, log } = this.#tools;
+    const nowMs = hubClock.nowMs();
+    const awakeMs = awakeSince(this.#awakeSinceMs, this.#lookedAtMs, nowMs, PAUSE_MS);
+    if (this.#awakeSinceMs !== undefined && awakeMs !== this.#awakeSinceMs) {
+      log.warn({ pausedMs: nowMs - this.#lookedAtMs }, 'the hub was stopped for a while and listens anew');
+      this.#touched = 'All';
+      this.#isDue = true;
+    }
+    this.#awakeSinceMs = awakeMs;
+    this.#lookedAtMs = nowMs;
+    if (this.#isDue || this.#isRestless || this.#hasTimeChanged(cities.knowledge(), nowMs)) this.#look(nowMs);
+  }
+
+  /** Whether a city has become late, or has settled, by the mere passing of time. */
+  #hasTimeChanged(cities: readonly CityKnowledge[], nowMs: number): boolean {
+    const sights = sightsOf(cities, nowMs, this.#awakeSinceMs!, settingsFor(this.#rhythm));
+    for (const [name, { isLate, steadiness, city }] of sights) {
+      if (steadiness !== city.steadiness || isLate !== this.#sights.get(name)?.isLate) return true;
+    }
+    return false;
+  }
+
+  #look(nowMs: number): void {
+    const { cities, services, onLook } = this.#tools;
+    this.#isDue = false;
+    this.#rhythm = rhythmFor(shortestGraceMs(services.intents()));
+    const known = cities.knowledge();
+    this.#noteChanges(known);
+    const touched = this.#touched;
+    this.#touched = new Set();
+    const all = services.all();
+    const outcome = lookAtRegion({
+      nowMs,
+      awakeSinceMs: this.#awakeSinceMs!,
+      settings: settingsFor(this.#rhythm),
+      cities: known,
+      services: all,
+      ...(touched === 'All' ? {} : { touched }),
+    });
+    this.#isRestless = outcome.isRestless;
+    for (const [key, record] of outcome.records) services.decided(key, record);
+    const before = this.#sights;
+    this.#sights = outcome.sights;
+    onLook(outcome, before);
+  }
+
+  #noteChanges(cities: readonly CityKnowledge[]): void {
+    const names = new Set(cities.map(({ name }) => name));
+    for (const name of this.#seen.keys()) {
+      if (names.has(name)) continue;
+      this.#seen.delete(name);
+      this.#touched = 'All';
+    }
+    for (const city of cities) {
+      const before = this.#seen.get(city.name);
+      if (before === city) continue;
+      this.#seen.set(city.name, city);
+      const touched = touchedBy(before, city, this.#awakeSinceMs!);
+      if (touched === 'All') this.#touched = 'All';
+      else if (this.#touched !== 'All') for (const key of touched) this.#touched.add(key);
+    }
+  }
+}
