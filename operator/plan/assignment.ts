@@ -10,8 +10,9 @@ export function assignmentOf({ spec }: ModelService): ModelAssignment {
 
 /**
  * What one replica is to serve, or undefined when it keeps what it serves until it is replaced. Only the present
- * strategy counts: a pod that was made for one model takes another once the strategy no longer replaces pods for it,
- * or it would keep the old one for as long as strategy Reload holds it.
+ * strategy counts. A pod that was made for no model in particular is replaced, too, once new models come with new pods,
+ * and must not load the new one before. One that was made for a model takes another once the strategy no longer
+ * replaces pods for it, or it would keep the old one for as long as strategy Reload holds it.
  *
  * @param podRevision the model that the pod was made for, if it was made for one
  */
@@ -20,8 +21,8 @@ export function assignmentFor(
   podRevision: string | undefined,
 ): ModelAssignment | undefined {
   const assignment = assignmentOf(service);
-  const isFixed = podRevision !== undefined && modelComesWithPod(service.spec.rollout.strategy);
-  return isFixed && podRevision !== assignment.revision ? undefined : assignment;
+  const isReplaced = modelComesWithPod(service.spec.rollout.strategy) && podRevision !== assignment.revision;
+  return isReplaced ? undefined : assignment;
 }
 
 /** True where a changed model needs new pods. */

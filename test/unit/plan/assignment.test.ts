@@ -11,7 +11,7 @@ test.each(ROLLOUT_STRATEGIES)(
     const service = serviceWith({ rollout: { strategy } });
     const wanted = assignmentOf(service);
     const replacesPods = strategy === 'Surge' || strategy === 'InPlace';
-    expect(assignmentFor(service, undefined)).toEqual(wanted);
+    expect(assignmentFor(service, undefined)).toEqual(replacesPods ? undefined : wanted);
     expect(assignmentFor(service, wanted.revision)).toEqual(wanted);
     expect(assignmentFor(service, ANOTHER)).toEqual(replacesPods ? undefined : wanted);
   },
