@@ -27,7 +27,9 @@ const Images = (version: string) =>
         .max(255)
         .regex(REGISTRY)
         .default('')
-        .describe('Registry, with a path if any, put before the three names: registry.example.org/mirror.'),
+        .describe(
+          'Registry, with a path if any, put before the three names: registry.example.org/mirror; a change replaces the pods of models.',
+        ),
       operator: image(`aicity/operator:${version}`, 'The operator.'),
       modelServer: image(
         `aicity/model-server:${version}`,

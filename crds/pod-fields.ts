@@ -9,9 +9,18 @@ const Quantity = z
   .meta({ pattern: QUANTITY_PATTERN, description: 'Kubernetes quantity, such as 500m or 2Gi.' });
 const ResourceList = z.record(z.string().max(253), Quantity);
 
+/**
+ * Reserved when the user says nothing: enough for a small model on the CPU, and a base for the share that CPU
+ * autoscaling measures. There is no memory limit by default, since a good one depends on the model; without it the
+ * kubelet evicts by priority when the node runs short.
+ */
+export const DEFAULT_REQUESTS = { cpu: '500m', memory: '1Gi' } as const;
+
 export const Resources = z
   .object({ requests: ResourceList.optional(), limits: ResourceList.optional() })
-  .describe('Requests and limits of the model-server container, as in a pod; GPUs belong in spec.gpu.');
+  .describe(
+    `Requests and limits of the model-server container, as in a pod; GPUs belong in spec.gpu. Where neither is given, ${DEFAULT_REQUESTS.cpu} of cpu and ${DEFAULT_REQUESTS.memory} of memory are requested; nothing is limited by default.`,
+  );
 
 const ownKeys = (what: string) => ({
   maxProperties: 32,

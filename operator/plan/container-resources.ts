@@ -1,14 +1,8 @@
 /** Requests and limits of the model-server container. */
 import type { ModelServiceSpec } from '../../crds/model-service.ts';
+import { DEFAULT_REQUESTS } from '../../crds/pod-fields.ts';
 
 type Amounts = Readonly<Record<string, string>>;
-
-/**
- * Reserved when the user says nothing: enough for a small model on the CPU, and a base for the share that CPU
- * autoscaling measures. There is no memory limit by default, since a good one depends on the model; without it the
- * kubelet evicts by priority when the node runs short.
- */
-const DEFAULT_REQUESTS: Amounts = { cpu: '500m', memory: '1Gi' };
 
 /**
  * The user's amounts, our defaults where there is neither a request nor a limit, and the GPUs. An amount with a limit
