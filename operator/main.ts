@@ -17,6 +17,7 @@ import {
   TLS_SECRET_NAME,
 } from './rbac.ts';
 import { City, cityCopies } from './reconcile/city.ts';
+import { createHubRole } from './reconcile/hub/hub-role.ts';
 import { createReports, type Reports } from './reports/reports.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { KubeEventRecorder } from './runtime/events.ts';
@@ -111,6 +112,7 @@ async function run(config: Config): Promise<void> {
     metrics,
     events,
     stores: copies.stores,
+    isHub: config.hub,
     reports: reports.registry,
     customMetrics: () => customMetricsOwner(reports),
     settings: () => settingsOf(config, certificates.current?.caBundlePem ?? ''),
@@ -120,19 +122,37 @@ async function run(config: Config): Promise<void> {
     ],
   });
 
+  const hub = createHubRole(config.hub, {
+    client,
+    clock,
+    log,
+    metrics,
+    events,
+    modelServices: copies.stores.modelServices,
+    operatorNamespace: namespace,
+  });
+  const reflectors = [...copies.reflectors, ...hub.reflectors];
+
   await reports.listen();
   const probes = {
-    liveness: { watches: reflectorsTurn(copies.reflectors), reconciles: reconcilesFinish([city.controller]) },
-    readiness: { copies: reflectorsSynced(copies.reflectors) },
+    liveness: {
+      watches: reflectorsTurn(reflectors),
+      reconciles: reconcilesFinish([city.controller, ...hub.controllers]),
+    },
+    readiness: { copies: reflectorsSynced(reflectors) },
     registry: metrics.registry,
   };
   const servers = await Promise.all(
     [config.healthPort, config.metricsPort].map((port) => serveHealth({ ...probes, port })),
   );
-  const background = Promise.all([copies.run(ending.signal), reports.run(ending.signal)]);
+  const background = Promise.all([
+    copies.run(ending.signal),
+    hub.follow(ending.signal),
+    reports.run(ending.signal),
+  ]);
 
   const stopped = once(stopping.signal, 'abort');
-  await Promise.race([copies.synced, stopped]);
+  await Promise.race([Promise.all([copies.synced, hub.synced]), stopped]);
   if (await election.win(stopping.signal)) {
     const held = election.hold(ending.signal);
     void held.then((outcome) => outcome === 'lost' && die('leadership was lost'));
@@ -140,7 +160,7 @@ async function run(config: Config): Promise<void> {
     const leading = reports.lead(stopping.signal);
     const trusted = new Promise<void>((resolve) => certificates.onChange(() => resolve()));
     await Promise.race([Promise.all([trusted, reports.registration.ready]), stopped]);
-    await city.run(stopping.signal);
+    await Promise.all([city.run(stopping.signal), hub.lead(stopping.signal)]);
     await leading;
     await reports.stop();
     ending.abort();

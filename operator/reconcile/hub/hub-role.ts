@@ -1,0 +1,59 @@
+/** The hub as a part of the operator: nothing at all where it is not turned on. */
+import type { ModelService } from '../../../crds/model-service.ts';
+import type { KubeObject } from '../../kube/objects.ts';
+import { OPERATOR_NAME } from '../../rbac.ts';
+import type { Controller } from '../../runtime/controller.ts';
+import type { EventRecorder } from '../../runtime/events.ts';
+import type { Reflector } from '../../runtime/reflector.ts';
+import type { Store } from '../../runtime/store.ts';
+import type { ReflectorTools } from '../stores.ts';
+import { Hub, hubCopies } from './hub.ts';
+import { Joining } from './joining.ts';
+
+export interface HubRole {
+  readonly reflectors: readonly Reflector<KubeObject>[];
+  readonly controllers: readonly Controller[];
+  /** Resolves when every local copy has been filled once. */
+  readonly synced: Promise<void>;
+  /** Keeps the local copies; in every replica of the operator. */
+  follow(signal: AbortSignal): Promise<void>;
+  /** Decides and tells; in the leader alone. */
+  lead(signal: AbortSignal): Promise<void>;
+}
+
+const NO_HUB: HubRole = {
+  reflectors: [],
+  controllers: [],
+  synced: Promise.resolve(),
+  follow: async () => {},
+  lead: async () => {},
+};
+
+export interface HubRoleTools extends ReflectorTools {
+  readonly events: EventRecorder;
+  readonly modelServices: Store<ModelService>;
+  /** Where this operator runs. */
+  readonly operatorNamespace: string;
+}
+
+export function createHubRole(isHub: boolean, tools: HubRoleTools): HubRole {
+  if (!isHub) return NO_HUB;
+  const copies = hubCopies(tools);
+  const { stores } = copies;
+  const joining = new Joining({
+    ...tools,
+    cityClusters: stores.cityClusters,
+    contents: [stores.cityReports, stores.leases],
+    operator: { namespace: tools.operatorNamespace, name: OPERATOR_NAME },
+  });
+  const hub = new Hub({ ...tools, stores, joining });
+  return {
+    reflectors: copies.reflectors,
+    controllers: [...hub.controllers, joining.controller],
+    synced: copies.synced,
+    follow: (signal) => copies.run(signal),
+    async lead(signal) {
+      await Promise.all([joining.run(signal), hub.run(signal)]);
+    },
+  };
+}
