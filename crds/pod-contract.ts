@@ -14,6 +14,7 @@ export const REPORT_INTERVAL_SECONDS = 2;
 export const REPORT_STALE_AFTER_SECONDS = 10;
 
 export const HTTP_PORT = 8080;
+export const GRPC_PORT = 9000;
 
 /** Environment variables that the operator sets on the model-server container. */
 export const POD_ENV = {

@@ -61,6 +61,7 @@ const ConfigFile = z.strictObject({
   /** For all models that do not say otherwise. */
   serving: PartialServing.optional(),
   port: z.int().min(0).max(65_535).optional(),
+  grpcPort: z.int().min(0).max(65_535).optional(),
   host: z.string().min(1).optional(),
   cacheDirectory: z.string().min(1).optional(),
   maxBodyBytes: bytes,

@@ -12,6 +12,7 @@ const FLAGS = {
   digest: { type: 'string' },
   'public-key': { type: 'string' },
   port: { type: 'string' },
+  'grpc-port': { type: 'string' },
   host: { type: 'string' },
   'max-batch-size': { type: 'string' },
   'max-delay-milliseconds': { type: 'string' },

@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Level } from 'pino';
-import { HTTP_PORT, POD_ENV, POD_PATHS } from '../crds/pod-contract.ts';
+import { GRPC_PORT, HTTP_PORT, POD_ENV, POD_PATHS } from '../crds/pod-contract.ts';
 import { ConfigError, integer } from './config-error.ts';
 import { type ConfigFile, LOG_LEVELS, parseConfigFile } from './config-file.ts';
 import { type Flags, parseFlags, whole } from './config-flags.ts';
@@ -16,6 +16,7 @@ export interface Config {
   /** Address to listen on; absent: all of them, with IPv6 where there is any. */
   readonly host?: string;
   readonly port: number;
+  readonly grpcPort: number;
   readonly cacheDirectory: string;
   readonly volumesDirectory: string;
   /** What the sources of models may know: the mounted Secret, and the variables that stores' own tools read. */
@@ -45,13 +46,15 @@ export interface Surroundings {
   readFile(path: string): string;
 }
 
+const GRPC_PORT_VARIABLE = 'MODEL_SERVER_GRPC_PORT';
+
 export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorFlow Serving REST API and the Open Inference Protocol.
 
   model-server --model NAME=PATH_OR_ADDRESS [--model …] [flags]
   model-server --config FILE [flags]
 
   model-server --model traffic=./traffic
-  model-server --model traffic=s3://models/traffic --versions latest:2 --label stable=3 --port 9000
+  model-server --model traffic=s3://models/traffic --versions latest:2 --label stable=3 --port 8501
 
   --model NAME=PATH_OR_ADDRESS        a directory, or https://, http://, s3://, gs://, oci://, pvc:// or file://;
                                       several models with several --model
@@ -64,6 +67,7 @@ export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorF
   --digest sha256:HEX                 refuse the model when its files have another digest
   --public-key FILE                   refuse models that are not signed with this key (PEM)
   --port NUMBER                       default ${HTTP_PORT}; 0 takes a free one, which the log names
+  --grpc-port NUMBER                  default ${GRPC_PORT}, with --port 0 a free one
   --host ADDRESS                      default: all addresses
   --max-batch-size NUMBER             default 32; 1 turns batching off
   --max-delay-milliseconds NUMBER     default 0: an idle engine never waits for a batch to fill
@@ -74,7 +78,8 @@ export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorF
   --help, -h
 
 In a pod the operator sets AICITY_* variables instead. Anywhere these may be set:
-  MODEL_SERVER_MAX_BODY_BYTES         default 67108864: the largest body of one request
+  MODEL_SERVER_GRPC_PORT              what --grpc-port says
+  MODEL_SERVER_MAX_BODY_BYTES         default 67108864: the largest body or gRPC message of one request
   MODEL_SERVER_MAX_HELD_BYTES         bodies of all requests that are not answered yet; default 268435456, in a
                                       container an eighth of its memory if that is less
   MODEL_SERVER_MAX_MODEL_BYTES        default 68719476736: the largest model that is fetched
@@ -104,7 +109,7 @@ function podConfig(name: string, flags: Flags, surroundings: Surroundings): Conf
   };
   return {
     models: [{ name }],
-    ...address(flags, undefined),
+    ...address(flags, undefined, environment),
     cacheDirectory: environment[POD_ENV.cacheDirectory] ?? POD_PATHS.cacheDirectory,
     volumesDirectory: POD_PATHS.volumesDirectory,
     credentials: { directory: POD_PATHS.credentialsDirectory, variables: sourceVariables(environment) },
@@ -129,7 +134,7 @@ function aloneConfig(flags: Flags, surroundings: Surroundings): Config {
     flags['cache-directory'] ?? file?.cacheDirectory ?? join(tmpdir(), 'aicity-model-cache');
   return {
     models: modelsOf(flags, file, surroundings.readFile),
-    ...address(flags, file),
+    ...address(flags, file, surroundings.variables),
     cacheDirectory: resolve(cacheDirectory),
     volumesDirectory: POD_PATHS.volumesDirectory,
     credentials: { variables: sourceVariables(surroundings.variables) },
@@ -158,11 +163,19 @@ function sourceVariables(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => known.test(name)));
 }
 
-function address(flags: Flags, file: ConfigFile | undefined): Pick<Config, 'host' | 'port'> {
+function address(
+  flags: Flags,
+  file: ConfigFile | undefined,
+  variables: Environment,
+): Pick<Config, 'host' | 'port' | 'grpcPort'> {
   const host = flags.host ?? file?.host;
+  const port = whole(flags, 'port', 0, 65_535) ?? file?.port ?? HTTP_PORT;
+  const variable = integer(GRPC_PORT_VARIABLE, variables[GRPC_PORT_VARIABLE] || undefined, 0, 65_535);
+  const grpcPort = whole(flags, 'grpc-port', 0, 65_535) ?? variable ?? file?.grpcPort;
   return {
     ...(host === undefined ? {} : { host }),
-    port: whole(flags, 'port', 0, 65_535) ?? file?.port ?? HTTP_PORT,
+    port,
+    grpcPort: grpcPort ?? (port === 0 ? 0 : GRPC_PORT),
   };
 }
 

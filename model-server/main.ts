@@ -62,7 +62,12 @@ async function main(): Promise<void> {
   server.models.drain();
   reporter?.hurry();
   const { drainLagSeconds: lagSeconds, drainLimitSeconds: limitSeconds } = config;
-  const clean = await drain({ server: server.http, clock, log, lagSeconds, limitSeconds, hurry });
+  const limits = { lagSeconds, limitSeconds, hurry };
+  const drained = await Promise.all([
+    drain({ server: server.http, clock, log, ...limits }),
+    server.grpc.drain(limits),
+  ]);
+  const clean = drained.every(Boolean);
   await reporter?.stop(LAST_REPORT_SECONDS);
   log.info({ clean }, 'drained');
   process.exit(clean ? 0 : 1);
@@ -91,11 +96,13 @@ function containerMemoryBytes(): number {
   return bytes < totalmem() ? bytes : 0;
 }
 
-async function listen({ http }: ModelServer, { host, port }: Config, log: Logger): Promise<void> {
+async function listen({ http, grpc }: ModelServer, config: Config, log: Logger): Promise<void> {
+  const { host, port } = config;
   http.listen({ port, host });
   await once(http, 'listening');
+  const grpcPort = await grpc.listen({ ...(host === undefined ? {} : { host }), port: config.grpcPort });
   const { address, port: actualPort } = http.address() as AddressInfo;
-  log.info({ address, port: actualPort }, 'listening');
+  log.info({ address, grpcPort, port: actualPort }, 'listening');
 }
 
 /** The file may be missing or unreadable without harm: the operator's first reply says what to serve, too. */

@@ -10,16 +10,20 @@ export const platforms = {
 } as const;
 
 /** `GET /v2` */
-export function serverMetadata(version: string): object {
-  return { name: 'aicity-model-server', version, extensions: ['binary_tensor_data'] };
+export function serverMetadata(version: string) {
+  return {
+    name: 'aicity-model-server',
+    version,
+    extensions: ['binary_tensor_data', 'model_repository', 'statistics'],
+  };
 }
 
 /** `GET /v2/models/{name}`. A dimension of any size is -1; a shape of any rank has no form here and is left empty. */
 export function modelMetadata(
   model: { name: string; version: string; platform: string },
   { inputs, outputs }: Signature,
-): object {
-  const tensor = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: shape ?? [] });
+) {
+  const tensor = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: [...(shape ?? [])] });
   return {
     name: model.name,
     versions: [model.version],

@@ -6,24 +6,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts';
 import { type Body, declaredBytes, readBody } from './body.ts';
+import type { Call, Inference } from './inference.ts';
 import { answerMalformed } from './malformed.ts';
 import type { Metrics, Protocol } from './metrics.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel } from './model-host.ts';
 import { type Route, routeOf } from './routes.ts';
-
-/** An inference request that was read: what to run, and how its outputs become an answer. */
-export interface Call {
-  readonly signature: string;
-  readonly inputs: NamedTensors;
-  answer(outputs: NamedTensors): Answer;
-}
 
 export type InferenceRoute = Extract<Route, { kind: 'Model' }> & { action: 'V1Predict' | 'V2Infer' };
 export type OtherRoute = Exclude<Route, InferenceRoute>;
@@ -33,14 +25,15 @@ export interface Protocols {
   /** The model that a route names, if it is served. */
   modelFor(route: InferenceRoute): HostedModel;
   /** Reads and checks an inference request. */
-  callOf(route: InferenceRoute, model: HostedModel, request: IncomingMessage, body: Buffer): Call;
+  callOf(route: InferenceRoute, model: HostedModel, request: IncomingMessage, body: Buffer): Call<Answer>;
   /** Answers everything that is no inference. */
   answerOf(route: OtherRoute, request: IncomingMessage): Answer | Promise<Answer>;
 }
 
 export interface HttpServerOptions {
   protocols: Protocols;
-  models: Pick<ModelCatalog, 'use' | 'isDraining' | 'queueOf'>;
+  models: Pick<ModelCatalog, 'isDraining' | 'queueOf'>;
+  inference: Inference;
   admission: Admission;
   metrics: Pick<Metrics, 'answered' | 'cancelled'>;
   clock: Clock;
@@ -148,49 +141,20 @@ class Exchange {
 
   /** Takes the body to the engine, and gives back what it holds when the client has its answer or is gone. */
   #compute(route: InferenceRoute, body: Body): void {
-    const { admission, metrics, models, protocols } = this.#options;
-    let release = () => body.release();
-    let withdraw: (() => void) | undefined;
+    const { inference, metrics, protocols } = this.#options;
+    let withdraw = () => false;
     this.#response.on('close', () => {
-      if (withdraw) {
-        withdraw();
-        metrics.cancelled();
-      }
-      release();
+      if (withdraw()) metrics.cancelled();
+      body.release();
     });
     try {
       const model = protocols.modelFor(route);
-      const call = protocols.callOf(route, model, this.#request, body.bytes);
-      const queue = models.queueOf(model);
-      const refusal = admission.refusal(0, queue);
-      if (refusal) throw refusal;
-      const stopUsing = models.use(model);
-      release = () => {
-        body.release();
-        if (withdraw) stopUsing();
-      };
-      withdraw = queue.submit({
-        model,
-        signature: call.signature,
-        inputs: call.inputs,
-        done: (outcome) => {
-          withdraw = undefined;
-          stopUsing();
-          if ('error' in outcome) return this.#finish(route, errorAnswer(outcome.error));
-          model.lastInferenceAt = this.#options.clock.epochMilliseconds();
-          this.#finish(route, this.#encoded(call, outcome.outputs));
-        },
-      });
+      const read = () => protocols.callOf(route, model, this.#request, body.bytes);
+      withdraw = inference.start(model, read, (result) =>
+        this.#finish(route, 'error' in result ? errorAnswer(result.error) : result.answer),
+      );
     } catch (cause) {
       this.#finish(route, errorAnswer(this.#errorOf(cause)));
-    }
-  }
-
-  #encoded(call: Call, outputs: NamedTensors): Answer {
-    try {
-      return call.answer(outputs);
-    } catch (cause) {
-      return errorAnswer(this.#errorOf(cause));
     }
   }
 
@@ -221,12 +185,8 @@ class Exchange {
     this.#options.metrics.answered(protocol, status, seconds);
   }
 
-  /** What is no ProtocolError is a fault of ours: the client is told little, the log everything. */
   #errorOf(cause: unknown): ProtocolError {
-    if (cause instanceof ProtocolError) return cause;
-    if (cause instanceof EngineError) return new ProtocolError(cause.kind, '', cause.message);
-    this.#options.log.error({ err: cause, url: this.#request.url }, 'request failed unexpectedly');
-    return new ProtocolError('Internal', '', 'the server failed at this request; its log says why');
+    return this.#options.inference.errorOf(cause);
   }
 }
 

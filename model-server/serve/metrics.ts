@@ -4,7 +4,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LOAD_ERROR_REASONS, type LoadErrorReason } from '../../crds/load-report.ts';
 
-export const PROTOCOLS = ['v1', 'v2'] as const;
+/** `v1`: TensorFlow Serving and KServe V1; `v2`: Open Inference Protocol over REST; `grpc`: the same over gRPC. */
+export const PROTOCOLS = ['v1', 'v2', 'grpc'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Figures that are read when somebody asks. */
@@ -27,7 +28,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #requests = this.#counter(
     'aicity_requests_total',
-    'Inference requests that were answered, by protocol and HTTP status.',
+    'Inference requests that were answered, by protocol and HTTP status; gRPC codes as the status of the same meaning.',
     ['protocol', 'status'],
   );
   readonly #seconds = this.#histogram(

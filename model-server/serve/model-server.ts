@@ -11,14 +11,17 @@ import { LoadWindow } from '../reports/load-window.ts';
 import type { Repository } from '../repository/repository.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { BatcherEvents } from './batcher.ts';
+import { GrpcServer } from './grpc-server.ts';
 import { createHttpServer, type HttpTimeouts } from './http-server.ts';
+import { Inference } from './inference.ts';
 import { LoadMeter } from './load-meter.ts';
 import { LoadTurns } from './load-turns.ts';
-import { Metrics } from './metrics.ts';
+import { Metrics, type Protocol } from './metrics.ts';
 import { ModelCatalog } from './model-catalog.ts';
 import { ModelUses } from './model-uses.ts';
 import { NamedModel, versionOf } from './named-model.ts';
 import { protocolsOf } from './protocols.ts';
+import { Statistics } from './statistics.ts';
 import type { VersionPolicy } from './version-policy.ts';
 
 /** What is to be served under one name. */
@@ -48,6 +51,7 @@ export interface ModelServerOptions {
 
 export interface ModelServer {
   readonly http: Server;
+  readonly grpc: GrpcServer;
   readonly models: ModelCatalog;
   /** Looks for what is to be served; call it once the server listens. */
   start(): void;
@@ -93,7 +97,10 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     loopSeconds: () => activeSeconds(performance.eventLoopUtilization(loopAtStart)),
   });
   const events: BatcherEvents = {
-    batchFinished: (requests, rows) => metrics.batchFinished(requests, rows),
+    batchFinished: (requests, rows, model, milliseconds) => {
+      metrics.batchFinished(requests, rows);
+      statistics.ran(model, rows, milliseconds);
+    },
     requestStarted: (milliseconds) => {
       meter.waited(milliseconds);
       metrics.queuedFor(milliseconds / 1000);
@@ -111,33 +118,39 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
   );
   const models = new ModelCatalog({ models: named, uses, isManaged });
   const admission = new Admission(options.limits);
+  const statistics = new Statistics();
+  const inference = new Inference({ models, admission, statistics, clock, log });
+  const { serverVersion } = options;
+  const illness = () =>
+    named
+      .map(({ batcher, serving }) => stuckRun(batcher.runSeconds, serving.requestTimeoutSeconds))
+      .find((each) => each !== undefined);
   const protocols = protocolsOf({
-    ...{ models, serverVersion: options.serverVersion },
-    illness: () =>
-      named
-        .map(({ batcher, serving }) => stuckRun(batcher.runSeconds, serving.requestTimeoutSeconds))
-        .find((illness) => illness !== undefined),
+    ...{ models, statistics, serverVersion, illness },
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),
     }),
   });
-  const http = createHttpServer({
-    ...{ protocols, models, admission, clock, log },
-    metrics: {
-      cancelled: () => metrics.cancelled(),
-      answered: (protocol, status, seconds) => {
-        meter.answered(status);
-        metrics.answered(protocol, status, seconds);
-      },
+  const answers = {
+    cancelled: () => metrics.cancelled(),
+    answered: (protocol: Protocol, status: number, seconds: number) => {
+      meter.answered(status);
+      metrics.answered(protocol, status, seconds);
     },
+  };
+  const http = createHttpServer({
+    ...{ protocols, models, inference, admission, clock, log, metrics: answers },
     ...(options.timeouts ? { timeouts: options.timeouts } : {}),
+  });
+  const grpc = new GrpcServer({
+    ...{ models, inference, statistics, admission, serverVersion, illness, clock, log, metrics: answers },
   });
   const window = new LoadWindow();
   const queued = () => total(({ batcher }) => batcher.queued);
   const inFlight = () => total(({ batcher }) => batcher.inFlight);
   return {
-    ...{ http, models, metrics },
+    ...{ http, grpc, models, metrics },
     start() {
       for (const { name, assignment } of options.models) if (assignment) models.get(name).assign(assignment);
     },

@@ -1,7 +1,6 @@
 /** The two protocols over the model that is hosted: reads requests, writes answers, says what is served. */
 import type { IncomingMessage } from 'node:http';
 import { checkInputs } from '../engine/check.ts';
-import { defaultSignature } from '../engine/engine.ts';
 import {
   modelMetadata,
   modelStatus,
@@ -13,13 +12,14 @@ import {
 import { ProtocolError } from '../protocol/errors.ts';
 import { decodeInfer, encodeInfer, jsonLengthHeader } from '../protocol/infer.ts';
 import { decodePredict, encodePredict } from '../protocol/predict.ts';
-import type { Signature } from '../protocol/tensor.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
 import { homePage } from './home.ts';
-import type { Call, OtherRoute, Protocols } from './http-server.ts';
+import type { OtherRoute, Protocols } from './http-server.ts';
+import type { Call } from './inference.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel, ModelEntry, ModelState } from './model-host.ts';
 import { versionOf } from './named-model.ts';
+import { defaultOf, signatureOf } from './signatures.ts';
 
 export interface ProtocolsOptions {
   models: Pick<ModelCatalog, 'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'whyNotReady'>;
@@ -39,22 +39,22 @@ export function protocolsOf(options: ProtocolsOptions): Protocols {
   };
 }
 
-function predictCall(model: HostedModel, body: Buffer): Call {
-  const { signatures } = model.loaded;
-  const request = decodePredict(body, defaultOf(model).name, (name) => signatureOf(signatures, name));
+function predictCall(model: HostedModel, body: Buffer): Call<Answer> {
+  const request = decodePredict(body, defaultOf(model).name, (name) => signatureOf(model, name));
   return {
     signature: request.signature,
-    inputs: checkInputs(signatureOf(signatures, request.signature), request.inputs),
+    inputs: checkInputs(signatureOf(model, request.signature), request.inputs),
     answer: (outputs) => ({ status: 200, contentType: JSON_TYPE, body: encodePredict(request, outputs) }),
   };
 }
 
-function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call {
+function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call<Answer> {
   const signature = defaultOf(model);
   const request = decodeInfer(body, headers[jsonLengthHeader] as string | undefined, signature);
   return {
     signature: signature.name,
     inputs: checkInputs(signature, request.inputs),
+    timeoutSeconds: request.timeoutSeconds,
     answer: (outputs) => {
       const { json, raw, jsonLength } = encodeInfer(
         { name: model.name, version: versionOf(model) },
@@ -70,22 +70,6 @@ function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffe
       };
     },
   };
-}
-
-function signatureOf(signatures: HostedModel['loaded']['signatures'], name: string): Signature {
-  const signature = signatures.get(name);
-  if (signature) return signature;
-  const known = [...signatures.keys()].map((each) => `"${each}"`).join(', ');
-  throw new ProtocolError(
-    'InvalidArgument',
-    'signature_name',
-    `"${name.slice(0, 100)}" found, expected one of ${known}`,
-  );
-}
-
-/** What a request means that names no signature. */
-function defaultOf({ loaded: { signatures } }: HostedModel): Signature {
-  return signatures.get(defaultSignature) ?? (signatures.values().next().value as Signature);
 }
 
 function answerOf(

@@ -1,7 +1,8 @@
 import { selectorLabels } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
+import { GRPC_PORT } from '../../crds/pod-contract.ts';
 import { child } from './child.ts';
-import { HTTP_PORT_NAME, SERVICE_PORT } from './ports.ts';
+import { GRPC_PORT_NAME, HTTP_PORT_NAME, SERVICE_PORT } from './ports.ts';
 import type { DesiredObject } from './target.ts';
 
 /** The Service by which clients inside the cluster reach the ready replicas. */
@@ -9,7 +10,20 @@ export function clusterService(service: ModelService): DesiredObject {
   return child(service, 'Service', {
     spec: {
       selector: selectorLabels(service.metadata.name),
-      ports: [{ name: 'http', port: SERVICE_PORT, targetPort: HTTP_PORT_NAME, protocol: 'TCP' }],
+      ports: [
+        {
+          name: 'http',
+          port: SERVICE_PORT,
+          targetPort: HTTP_PORT_NAME,
+          protocol: 'TCP',
+          appProtocol: 'http',
+        },
+        {
+          ...{ name: 'grpc', port: GRPC_PORT, targetPort: GRPC_PORT_NAME, protocol: 'TCP' },
+          // HTTP/2 without TLS, in the words that gateways and meshes read.
+          appProtocol: 'kubernetes.io/h2c',
+        },
+      ],
     },
   });
 }

@@ -1,7 +1,7 @@
 /** Who may talk to the pods, and to whom they may talk: enough to serve, to report and to fetch the model. */
 import { selectorLabels } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
-import { HTTP_PORT } from '../../crds/pod-contract.ts';
+import { GRPC_PORT, HTTP_PORT } from '../../crds/pod-contract.ts';
 import { child } from './child.ts';
 import { modelAddress } from './model-address.ts';
 import type { Settings } from './observed.ts';
@@ -23,7 +23,7 @@ export function networkPolicy(service: ModelService, settings: Settings): Desire
     spec: {
       podSelector: { matchLabels: selectorLabels(service.metadata.name) },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ ports: [tcp(HTTP_PORT)] }],
+      ingress: [{ ports: [tcp(HTTP_PORT), tcp(GRPC_PORT)] }],
       egress: [toDns(), toOperator(settings), ...toModel(service)],
     },
   });

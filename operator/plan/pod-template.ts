@@ -4,7 +4,7 @@
  */
 import { ANNOTATIONS, selectorLabels } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
-import { HTTP_PORT, POD_ENV, POD_PATHS } from '../../crds/pod-contract.ts';
+import { GRPC_PORT, HTTP_PORT, POD_ENV, POD_PATHS } from '../../crds/pod-contract.ts';
 import { modelComesWithPod, modelRevision } from './assignment.ts';
 import { fingerprint } from './canonical-json.ts';
 import { childLabels } from './child.ts';
@@ -13,7 +13,7 @@ import { serviceAccountName } from './names.ts';
 import type { Settings } from './observed.ts';
 import { nodeSelectorOf, tolerationsOf, topologySpread } from './pod-placement.ts';
 import { podVolumes } from './pod-volumes.ts';
-import { HTTP_PORT_NAME } from './ports.ts';
+import { GRPC_PORT_NAME, HTTP_PORT_NAME } from './ports.ts';
 import { PRE_STOP_SECONDS, PROBES, TERMINATION_GRACE_SECONDS } from './probes.ts';
 
 export const CONTAINER_NAME = 'model-server';
@@ -85,7 +85,10 @@ function modelServer(service: ModelService, settings: Settings): Fields {
     name: CONTAINER_NAME,
     image: gpu.count > 0 ? settings.gpuImage : settings.image,
     imagePullPolicy: settings.imagePullPolicy,
-    ports: [{ name: HTTP_PORT_NAME, containerPort: HTTP_PORT, protocol: 'TCP' }],
+    ports: [
+      { name: HTTP_PORT_NAME, containerPort: HTTP_PORT, protocol: 'TCP' },
+      { name: GRPC_PORT_NAME, containerPort: GRPC_PORT, protocol: 'TCP' },
+    ],
     env: [...environment(service, settings), ...(user.env ?? [])],
     resources: containerResources(service.spec),
     securityContext: {

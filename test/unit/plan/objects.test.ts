@@ -149,7 +149,14 @@ describe('the network policy', () => {
   ])('for %s', (uri, toModel) => {
     const { egress, ingress, policyTypes } = specOf(networkPolicy(serviceWith({ model: { uri } }), settings));
     expect(egress).toEqual([dns, operator, ...toModel]);
-    expect(ingress).toEqual([port(8080)]);
+    expect(ingress).toEqual([
+      {
+        ports: [
+          { protocol: 'TCP', port: 8080 },
+          { protocol: 'TCP', port: 9000 },
+        ],
+      },
+    ]);
     expect(policyTypes).toEqual(['Ingress', 'Egress']);
   });
 });

@@ -11,7 +11,9 @@ import { jsonAnswer } from '../../../../model-server/serve/answer.ts';
 import type { Request } from '../../../../model-server/serve/batcher.ts';
 import { drain } from '../../../../model-server/serve/drain.ts';
 import { createHttpServer, type Protocols } from '../../../../model-server/serve/http-server.ts';
+import { Inference } from '../../../../model-server/serve/inference.ts';
 import type { HostedModel } from '../../../../model-server/serve/model-host.ts';
+import { Statistics } from '../../../../model-server/serve/statistics.ts';
 
 // Other work on the machine may take its time; nothing here measures any.
 jest.setTimeout(120_000);
@@ -54,23 +56,27 @@ beforeEach(async () => {
     },
     submit: (request: Request) => {
       submitted.push(request);
-      if (answers) setImmediate(() => request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 }));
+      if (answers)
+        setImmediate(() =>
+          request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 }),
+        );
       return () => withdrawn++;
     },
   };
-  server = createHttpServer({
-    protocols,
-    models: {
-      use: () => {
-        inUse++;
-        return () => inUse--;
-      },
-      get isDraining() {
-        return draining;
-      },
-      queueOf: () => queue,
+  const models = {
+    use: () => {
+      inUse++;
+      return () => inUse--;
     },
-    admission,
+    get isDraining() {
+      return draining;
+    },
+    queueOf: () => queue,
+  };
+  const statistics = new Statistics();
+  server = createHttpServer({
+    ...{ protocols, models, admission },
+    inference: new Inference({ models, admission, statistics, clock: systemClock, log }),
     metrics: {
       answered: (protocol, status) => counted.push(`${protocol} ${status}`),
       cancelled: () => counted.push('cancelled'),
@@ -267,7 +273,8 @@ describe('draining', () => {
     await eventually(() => !server.listening);
     await expect(post('refused')).rejects.toThrow();
     expect(finished).toBeUndefined();
-    for (const request of submitted) request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 });
+    for (const request of submitted)
+      request.done({ outputs: new Map(), queuedMilliseconds: 0, computedMilliseconds: 0 });
     for (const answer of [await slow, await late]) {
       expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
     }

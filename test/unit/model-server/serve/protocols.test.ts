@@ -61,7 +61,15 @@ const failure = async (path: string, more = {}) =>
 test.each<[string, number, object]>([
   ['/v2/health/live', 200, { live: true }],
   ['/v2/health/ready', 200, { ready: true }],
-  ['/v2', 200, { name: 'aicity-model-server', version: '1.2.3', extensions: ['binary_tensor_data'] }],
+  [
+    '/v2',
+    200,
+    {
+      name: 'aicity-model-server',
+      version: '1.2.3',
+      extensions: ['binary_tensor_data', 'model_repository', 'statistics'],
+    },
+  ],
   ['/v2/models', 200, { models: ['traffic'] }],
   ['/v2/models/traffic/ready', 200, { name: 'traffic', ready: true }],
   [

@@ -7,6 +7,8 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 export interface ServerProcess {
   readonly url: string;
+  /** Host and port of gRPC. */
+  readonly grpc: string;
   readonly child: ChildProcess;
   /** What it wrote so far. */
   log(): string;
@@ -47,11 +49,11 @@ export async function startServer(
   });
   let text = '';
   const exit = once(child, 'exit').then(([code]) => code as number | null);
-  const url = await new Promise<string>((resolve, reject) => {
+  const { url, grpc } = await new Promise<{ url: string; grpc: string }>((resolve, reject) => {
     const collect = (chunk: Buffer) => {
       text += chunk;
-      const port = /"port":(\d+),"msg":"listening"/.exec(text)?.[1];
-      if (port) resolve(`http://127.0.0.1:${port}`);
+      const [, grpcPort, port] = /"grpcPort":(\d+),"port":(\d+),"msg":"listening"/.exec(text) ?? [];
+      if (port) resolve({ url: `http://127.0.0.1:${port}`, grpc: `127.0.0.1:${grpcPort}` });
     };
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
@@ -59,6 +61,7 @@ export async function startServer(
   });
   const server: ServerProcess = {
     url,
+    grpc,
     child,
     exit,
     log: () => text,

@@ -1,0 +1,72 @@
+/** One `ModelStreamInfer`: requests are answered in the order in which they are done, as Triton does. */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { GRPCInferenceService } from '../grpc/generated/inference_pb.js';
+import type { GrpcInference } from './grpc-inference.ts';
+import { grpcStatus, readMessage, writeMessage } from './grpc-method.ts';
+import type { Result } from './inference.ts';
+
+const { input, output } = GRPCInferenceService.method.modelStreamInfer;
+/** Requests of one stream that are under way; the next ones are not read before one is answered. */
+const MOST_UNDER_WAY = 64;
+
+export class StreamedInference {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #service: Pick<GrpcInference, 'infer'>;
+  readonly #underWay = new Set<{ withdraw(): void }>();
+  #isOver = false;
+
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, service: Pick<GrpcInference, 'infer'>) {
+    this.#call = call;
+    this.#service = service;
+    call.on('data', (bytes: Buffer) => this.#take(bytes));
+    call.on('end', () => this.finish());
+    call.on('cancelled', () => {
+      for (const request of this.#underWay) request.withdraw();
+      this.#underWay.clear();
+    });
+  }
+
+  /** No request is taken any more; the stream ends with its last answer. */
+  finish(): void {
+    this.#isOver = true;
+    if (this.#underWay.size === 0) this.#call.end();
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#isOver) return;
+    const request = { withdraw() {} };
+    this.#underWay.add(request);
+    request.withdraw = this.#service.infer(bytes, undefined, (result) => {
+      this.#underWay.delete(request);
+      this.#call.write(responseOf(bytes, result));
+      if (this.#isOver) this.finish();
+      else if (this.#call.isPaused()) this.#call.resume();
+    });
+    if (this.#underWay.size >= MOST_UNDER_WAY) this.#call.pause();
+  }
+}
+
+/** A failure is an answer like any other here: the stream goes on. */
+function responseOf(request: Buffer, result: Result<Buffer>): Buffer {
+  if ('error' in result) {
+    const { details } = grpcStatus(result.error);
+    return writeMessage(output, { errorMessage: details, inferResponse: { id: idOf(request) } });
+  }
+  // The answer is a message already: only its field's head is missing.
+  const { number } = output.field.inferResponse;
+  const { buffer, byteOffset, byteLength } = new BinaryWriter()
+    .tag(number, WireType.LengthDelimited)
+    .bytes(result.answer)
+    .finish();
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** So that the client knows which of its requests failed. */
+function idOf(request: Buffer): string {
+  try {
+    return readMessage(input, request).id;
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * From a request that was read to its answer, the same for every protocol: it is let in or refused, waits in the
+ * model's queue, is run, counted, and withdrawn when its client has gone.
+ */
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import { EngineError } from '../engine/engine.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
+import type { Admission } from './admission.ts';
+import { rowsOf } from './batch-tensors.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { HostedModel } from './model-host.ts';
+import type { Statistics } from './statistics.ts';
+
+/** An inference request that was read: what to run, and how its outputs become an answer. */
+export interface Call<A> {
+  readonly signature: string;
+  /** Checked against the signature. */
+  readonly inputs: NamedTensors;
+  /** How long it may wait, where the request says so. */
+  readonly timeoutSeconds?: number | undefined;
+  /** @throws ProtocolError */
+  answer(outputs: NamedTensors): A;
+}
+
+export type Result<A> = { readonly answer: A } | { readonly error: ProtocolError };
+
+export interface InferenceOptions {
+  models: Pick<ModelCatalog, 'use' | 'queueOf'>;
+  admission: Pick<Admission, 'refusal'>;
+  statistics: Statistics;
+  clock: Clock;
+  log: Logger;
+}
+
+export class Inference {
+  readonly #options: InferenceOptions;
+
+  constructor(options: InferenceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param read reads and checks the request; throws ProtocolError or EngineError.
+   * @param done is called once, maybe before this returns, and not after the request was withdrawn.
+   * @returns a function that withdraws the request; true when it was still under way.
+   */
+  start<A>(model: HostedModel, read: () => Call<A>, done: (result: Result<A>) => void): () => boolean {
+    const { models, admission, statistics, clock } = this.#options;
+    const startedAt = clock.monotonicMilliseconds();
+    const since = () => clock.monotonicMilliseconds() - startedAt;
+    try {
+      const call = read();
+      const input = since();
+      const queue = models.queueOf(model);
+      const refusal = admission.refusal(0, queue);
+      if (refusal) throw refusal;
+      // The engine may empty the arrays, but never the shapes.
+      const rows = rowsOf(call.inputs) ?? 1;
+      const stopUsing = models.use(model);
+      let isUnderWay = true;
+      const withdraw = queue.submit({
+        ...{ model, signature: call.signature, inputs: call.inputs, timeoutSeconds: call.timeoutSeconds },
+        done: (outcome) => {
+          isUnderWay = false;
+          stopUsing();
+          if ('error' in outcome) {
+            statistics.failed(model, since());
+            return done(outcome);
+          }
+          model.lastInferenceAt = clock.epochMilliseconds();
+          const computedAt = since();
+          const result = this.#answered(call, outcome.outputs);
+          const total = since();
+          if ('error' in result) statistics.failed(model, total);
+          else {
+            const { queuedMilliseconds, computedMilliseconds } = outcome;
+            const output = total - computedAt;
+            statistics.inferred(model, {
+              ...{ rows, total, queue: queuedMilliseconds, input, infer: computedMilliseconds, output },
+            });
+          }
+          done(result);
+        },
+      });
+      return () => {
+        if (!isUnderWay) return false;
+        isUnderWay = false;
+        withdraw();
+        stopUsing();
+        return true;
+      };
+    } catch (cause) {
+      statistics.failed(model, since());
+      done({ error: this.errorOf(cause) });
+      return () => false;
+    }
+  }
+
+  #answered<A>(call: Call<A>, outputs: NamedTensors): Result<A> {
+    try {
+      return { answer: call.answer(outputs) };
+    } catch (cause) {
+      return { error: this.errorOf(cause) };
+    }
+  }
+
+  /** What is no ProtocolError is a fault of ours: the client is told little, the log everything. */
+  errorOf(cause: unknown): ProtocolError {
+    if (cause instanceof ProtocolError) return cause;
+    if (cause instanceof EngineError) return new ProtocolError(cause.kind, '', cause.message);
+    this.#options.log.error({ err: cause }, 'request failed unexpectedly');
+    return new ProtocolError('Internal', '', 'the server failed at this request; its log says why');
+  }
+}

@@ -1,0 +1,22 @@
+/** Which signature of a model a request means. */
+import { defaultSignature } from '../engine/engine.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { Signature } from '../protocol/tensor.ts';
+import type { HostedModel } from './model-host.ts';
+
+/** @throws ProtocolError InvalidArgument */
+export function signatureOf({ loaded: { signatures } }: HostedModel, name: string): Signature {
+  const signature = signatures.get(name);
+  if (signature) return signature;
+  const known = [...signatures.keys()].map((each) => `"${each}"`).join(', ');
+  throw new ProtocolError(
+    'InvalidArgument',
+    'signature_name',
+    `"${name.slice(0, 100)}" found, expected one of ${known}`,
+  );
+}
+
+/** What a request means that names no signature. */
+export function defaultOf({ loaded: { signatures } }: HostedModel): Signature {
+  return signatures.get(defaultSignature) ?? (signatures.values().next().value as Signature);
+}
