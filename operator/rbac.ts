@@ -291,6 +291,24 @@ const hub: Grant = {
     },
     {
       apiGroup: 'aicity.io',
+      resources: ['cityclusters'],
+      verbs: ['create'],
+      why: 'A ClusterProfile with the label aicity.io/join asks for a city.',
+    },
+    {
+      apiGroup: 'multicluster.x-k8s.io',
+      resources: ['clusterprofiles'],
+      verbs: ['list', 'watch', 'create', 'patch'],
+      why: 'Each city is published as one, where that API is installed.',
+    },
+    {
+      apiGroup: 'multicluster.x-k8s.io',
+      resources: ['clusterprofiles/status'],
+      verbs: ['patch'],
+      why: 'Whether the city is there, and what it has.',
+    },
+    {
+      apiGroup: 'aicity.io',
       resources: ['cityclusters/status'],
       verbs: ['patch'],
       why: 'What is known of a city; what people wrote of it is never changed.',

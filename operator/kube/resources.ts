@@ -41,6 +41,7 @@ export const resources = {
   Lease: namespaced('coordination.k8s.io/v1', 'Lease', 'leases'),
   Event: namespaced('events.k8s.io/v1', 'Event', 'events'),
 
+  ClusterProfile: namespaced('multicluster.x-k8s.io/v1alpha1', 'ClusterProfile', 'clusterprofiles'),
   RoleBinding: namespaced('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings'),
 
   APIService: clusterScoped('apiregistration.k8s.io/v1', 'APIService', 'apiservices'),
