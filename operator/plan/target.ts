@@ -86,8 +86,13 @@ export interface Target {
 /** What became of a step. */
 export type Outcome =
   | { readonly kind: 'done'; readonly step: Step }
-  /** Somebody wrote in between; the next look decides anew. */
-  | { readonly kind: 'conflict'; readonly step: Step; readonly message: string }
+  /** Somebody wrote in between; the next look decides anew. `found` stands where an object was to be created. */
+  | {
+      readonly kind: 'conflict';
+      readonly step: Step;
+      readonly message: string;
+      readonly found?: LiveObject;
+    }
   /** The API server cannot be reached or is overloaded. */
   | {
       readonly kind: 'retry';

@@ -4,7 +4,16 @@ import { isKubeError, type KubeClient } from '../kube/client.ts';
 import { NAMESPACE_TERMINATING } from '../kube/errors.ts';
 import type { UntypedObject } from '../kube/objects.ts';
 import { resources } from '../kube/resources.ts';
-import type { ApplyStep, ChildKind, DeleteStep, Handover, Outcome, Step } from '../plan/target.ts';
+import type { LiveObject } from '../plan/cluster-objects.ts';
+import type {
+  ApplyStep,
+  ChildKind,
+  DeleteStep,
+  DesiredObject,
+  Handover,
+  Outcome,
+  Step,
+} from '../plan/target.ts';
 import { clear } from './clearance.ts';
 
 /** Holds `spec.replicas` of a Deployment while the autoscaler decides it; see `plan/replicas.ts`. */
@@ -62,6 +71,7 @@ async function perform(step: Step, client: KubeClient, signal: AbortSignal): Pro
   if (step.action === 'refuse') return { kind: 'refused', step };
   try {
     if (step.action === 'delete') await remove(step, client, signal);
+    else if (step.because === 'create') return await create(step, client, signal);
     else await write(step, client, signal);
     return { kind: 'done', step };
   } catch (error) {
@@ -69,11 +79,43 @@ async function perform(step: Step, client: KubeClient, signal: AbortSignal): Pro
   }
 }
 
-async function write(step: ApplyStep, client: KubeClient, signal: AbortSignal): Promise<void> {
-  const { handover, object, onlyAtVersion: resourceVersion, uid } = step;
+/** The write itself meets what is there; only then is it worth a look. */
+async function create(step: ApplyStep, client: KubeClient, signal: AbortSignal): Promise<Outcome> {
+  try {
+    await write(step, client, signal, VERSION_OF_NONE);
+  } catch (error) {
+    if (!isKubeError(error, 'conflict')) throw error;
+    const found = await lookUp(step.object, client, signal);
+    if (found) return { kind: 'conflict', step, message: saidByServer(error.message), found };
+    // It is gone again, or this API server takes the version amiss.
+    await write(step, client, signal);
+  }
+  return { kind: 'done', step };
+}
+
+async function lookUp(
+  { kind, metadata: { name, namespace } }: DesiredObject,
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<LiveObject | undefined> {
+  try {
+    const found = await client.get(resources[kind as ChildKind], { name, namespace }, { signal });
+    return { ...found, kind };
+  } catch (error) {
+    if (isKubeError(error, 'notFound')) return undefined;
+    throw error;
+  }
+}
+
+async function write(
+  step: ApplyStep,
+  client: KubeClient,
+  signal: AbortSignal,
+  version = step.onlyAtVersion,
+): Promise<void> {
+  const { handover, object, uid } = step;
   if (step.because !== 'create') await clear(object, client, signal);
   if (handover) await handOver(object, handover, client, signal);
-  const version = step.because === 'create' ? VERSION_OF_NONE : resourceVersion;
   const metadata = {
     ...object.metadata,
     ...(uid ? { uid } : {}),

@@ -11,7 +11,7 @@ import type { Outcome, Step } from '../plan/target.ts';
 import { again, done, type Reconcile, type ReconcileResult } from '../runtime/controller.ts';
 import { keyString } from '../runtime/key.ts';
 import { apply } from './apply.ts';
-import { hidden, type ObserveSources, observe } from './observe.ts';
+import { type ObserveSources, observe } from './observe.ts';
 import { OwnCreations } from './own-creations.ts';
 import { lookAtPlaced } from './placed-service.ts';
 import type { StatusWriter } from './status-writer.ts';
@@ -38,7 +38,10 @@ export function modelServiceReconcile(tools: ModelServiceTools): Reconcile {
     let observed = observe(service, tools);
     let target = plan(service, observed);
     let outcomes = await apply(target.steps, client, signal);
-    const inTheWay = await hidden(outcomes, client, signal);
+    // Somebody else's, which carries none of our labels, or ours that has not reached the local copy.
+    const inTheWay = outcomes.flatMap((outcome) =>
+      outcome.kind === 'conflict' && outcome.found ? [outcome.found] : [],
+    );
     if (inTheWay.length > 0) {
       observed = { ...observed, children: [...observed.children, ...inTheWay] };
       target = plan(service, observed);

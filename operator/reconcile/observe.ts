@@ -1,11 +1,9 @@
 /** Gathers what a plan is made from, out of the local copies. Reads only. */
 import type { ModelService } from '../../crds/model-service.ts';
-import { isKubeError, type KubeClient } from '../kube/client.ts';
-import { resources } from '../kube/resources.ts';
 import type { LiveObject } from '../plan/cluster-objects.ts';
 import type { GpuSupply } from '../plan/gpu-supply.ts';
 import type { CustomMetricsOwner, Observed, ObservedReport, Settings } from '../plan/observed.ts';
-import { CHILD_KINDS, type ChildKind, type Outcome, type Step } from '../plan/target.ts';
+import { CHILD_KINDS } from '../plan/target.ts';
 import type { ReplicaReports } from '../reports/registry.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Store } from '../runtime/store.ts';
@@ -46,35 +44,5 @@ export function observe(service: ModelService, sources: ObserveSources): Observe
   function childrenOf(store: Store<LiveObject>, { metadata }: ModelService): LiveObject[] {
     const labelled = store.by(BY_SERVICE, `${metadata.namespace}/${metadata.name}`);
     return [...new Set([...labelled, ...store.by(BY_OWNER, uid)])];
-  }
-}
-
-/**
- * What stands where an object was to be created and is not in the local copy: somebody else's, which carries none of our
- * labels, or ours that has not reached the copy yet.
- *
- * @throws KubeError when the API server cannot be asked
- */
-export async function hidden(
-  outcomes: readonly Outcome[],
-  client: KubeClient,
-  signal: AbortSignal,
-): Promise<LiveObject[]> {
-  const found = await Promise.all(
-    outcomes.filter(({ kind }) => kind === 'conflict').map(({ step }) => lookUp(step, client, signal)),
-  );
-  return found.filter((object) => object !== undefined);
-}
-
-async function lookUp(step: Step, client: KubeClient, signal: AbortSignal): Promise<LiveObject | undefined> {
-  if (step.action !== 'apply' || step.because !== 'create') return undefined;
-  const { kind, metadata } = step.object;
-  const { name, namespace } = metadata;
-  try {
-    const found = await client.get(resources[kind as ChildKind], { name, namespace }, { signal });
-    return { ...found, kind };
-  } catch (error) {
-    if (isKubeError(error, 'notFound')) return undefined;
-    throw error;
   }
 }
