@@ -1,14 +1,19 @@
 /**
- * Requests that wait for the engine, first come first served. Those of equal `key` may run together: a batch is the
- * oldest request and as many younger ones of its key as fit.
+ * Requests that wait for the engine, first come first served within their priority. Those of equal `key` may run
+ * together: a batch is the request whose turn it is and as many others of its key as fit, the urgent ones first.
  */
+import { NORMAL, PRIORITIES, type Priority } from '../protocol/priority.ts';
+
 export interface Waiting {
   /** Model, signature and the shapes without the first dimension; undefined when it must run alone. */
   readonly key: string | undefined;
   readonly rows: number;
   readonly bytes: number;
+  readonly priority: Priority;
   /** Monotonic milliseconds. */
   readonly enqueuedAt: number;
+  /** Who has the earliest goes first: `enqueuedAt`, moved by what the priority is worth. Grows within a priority. */
+  readonly turnAt: number;
   readonly deadlineAt: number;
 }
 
@@ -22,16 +27,15 @@ interface Entry<T> {
   readonly order: number;
 }
 
-/** One key's entries, oldest first from `head` on; what lies before `head` is taken or removed. */
+/** One key's entries of one priority, oldest first from `head` on; what lies before `head` is taken or removed. */
 interface Lane<T> {
   entries: (Entry<T> | undefined)[];
   head: number;
 }
 
-const ALONE = Symbol('alone');
-
 export class BatchQueue<T extends Waiting> {
-  readonly #lanes = new Map<string | typeof ALONE, Lane<T>>();
+  /** By priority and key; those that run alone have the key ''. */
+  readonly #lanes = new Map<string, Lane<T>>();
   #size = 0;
   #bytes = 0;
   #order = 0;
@@ -45,7 +49,7 @@ export class BatchQueue<T extends Waiting> {
   }
 
   add(item: T): void {
-    const name = item.key ?? ALONE;
+    const name = laneOf(item.priority, item.key);
     let lane = this.#lanes.get(name);
     if (!lane) {
       lane = { entries: [], head: 0 };
@@ -58,7 +62,7 @@ export class BatchQueue<T extends Waiting> {
 
   /** Takes one out of turn; false when it is not waiting (any more). */
   remove(item: T): boolean {
-    const name = item.key ?? ALONE;
+    const name = laneOf(item.priority, item.key);
     const lane = this.#lanes.get(name);
     if (!lane) return false;
     let at = lane.head;
@@ -70,44 +74,46 @@ export class BatchQueue<T extends Waiting> {
     return true;
   }
 
-  /** The request that has waited longest. */
-  oldest(): T | undefined {
-    return this.#oldestLane()?.[2].item;
+  /** The request whose turn it is. */
+  next(): T | undefined {
+    return this.#nextLane()?.[1].item;
   }
 
-  /** Requests that could run with the oldest one now, and their rows; nothing is taken. */
-  rowsBehindOldest(limit: number): number {
-    const found = this.#oldestLane();
-    if (!found) return 0;
-    if (found[0] === ALONE) return limit;
+  /** Rows of the next request and of those that could run with it now; nothing is taken. */
+  rowsWithNext(limit: number): number {
+    const item = this.next();
+    if (!item) return 0;
+    if (item.key === undefined) return limit;
     let rows = 0;
-    const { entries, head } = found[1];
-    for (let at = head; at < entries.length && rows < limit; at++) rows += entries[at]?.item.rows ?? 0;
+    for (const lane of this.#lanesLike(item)) {
+      const { entries, head } = lane;
+      for (let at = head; at < entries.length && rows < limit; at++) rows += entries[at]?.item.rows ?? 0;
+    }
     return rows;
   }
 
   /** Takes the next batch; empty when nothing waits. A request that alone exceeds the limits is a batch of one. */
   take(limits: BatchLimits): T[] {
-    const found = this.#oldestLane();
-    if (!found) return [];
-    const [name, lane] = found;
+    const next = this.next();
+    if (!next) return [];
     const batch: T[] = [];
     let rows = 0;
     let bytes = 0;
-    while (lane.head < lane.entries.length) {
-      const item = lane.entries[lane.head]?.item;
-      if (item) {
-        rows += item.rows;
-        bytes += item.bytes;
-        if (batch.length > 0 && (rows > limits.rows || bytes > limits.bytes)) break;
-        batch.push(item);
-        this.#taken(item);
+    for (const lane of this.#lanesLike(next)) {
+      while (lane.head < lane.entries.length) {
+        const item = lane.entries[lane.head]?.item;
+        if (item) {
+          rows += item.rows;
+          bytes += item.bytes;
+          if (batch.length > 0 && (rows > limits.rows || bytes > limits.bytes)) return this.#tidied(batch);
+          batch.push(item);
+          this.#taken(item);
+        }
+        lane.head++;
+        if (item && item.key === undefined) return this.#tidied(batch);
       }
-      lane.head++;
-      if (name === ALONE && item) break;
     }
-    this.#tidy(name, lane);
-    return batch;
+    return this.#tidied(batch);
   }
 
   /** Takes all whose deadline has passed. */
@@ -139,17 +145,34 @@ export class BatchQueue<T extends Waiting> {
     this.#bytes -= item.bytes;
   }
 
-  #oldestLane(): [string | typeof ALONE, Lane<T>, Entry<T>] | undefined {
-    let oldest: [string | typeof ALONE, Lane<T>, Entry<T>] | undefined;
-    for (const [name, lane] of this.#lanes) {
+  #nextLane(): [Lane<T>, Entry<T>] | undefined {
+    let next: [Lane<T>, Entry<T>] | undefined;
+    for (const lane of this.#lanes.values()) {
       const entry = lane.entries[lane.head];
-      if (entry && (!oldest || entry.order < oldest[2].order)) oldest = [name, lane, entry];
+      if (entry && (!next || isBefore(entry, next[1]))) next = [lane, entry];
     }
-    return oldest;
+    return next;
+  }
+
+  /** The lane of an item, then those of its key with other priorities, the urgent first. */
+  #lanesLike({ key, priority }: T): Lane<T>[] {
+    const priorities = [priority, ...PRIORITIES.filter((other) => other !== priority)];
+    return priorities.flatMap((each) => this.#lanes.get(laneOf(each, key)) ?? []);
+  }
+
+  #tidied(batch: T[]): T[] {
+    const [first] = batch;
+    if (first === undefined) return batch;
+    for (const priority of PRIORITIES) {
+      const name = laneOf(priority, first.key);
+      const lane = this.#lanes.get(name);
+      if (lane) this.#tidy(name, lane);
+    }
+    return batch;
   }
 
   /** Keeps `head` on an entry, gives memory back, and forgets empty lanes: shapes come and go. */
-  #tidy(name: string | typeof ALONE, lane: Lane<T>): void {
+  #tidy(name: string, lane: Lane<T>): void {
     while (lane.head < lane.entries.length && lane.entries[lane.head] === undefined) lane.head++;
     if (lane.head === lane.entries.length) this.#lanes.delete(name);
     else if (lane.head > 1024) {
@@ -157,4 +180,22 @@ export class BatchQueue<T extends Waiting> {
       lane.head = 0;
     }
   }
+}
+
+/**
+ * When it is the turn of a request, in milliseconds, if the engine is busy until then. An urgent one overtakes those
+ * that came up to half the time before it that a request may wait; what is not urgent gives way for as long. So nothing
+ * waits for ever behind what keeps coming.
+ */
+export function turnAt(enqueuedAt: number, priority: Priority, requestTimeoutSeconds: number): number {
+  return enqueuedAt + ((priority - NORMAL) * requestTimeoutSeconds * 1000) / 2;
+}
+
+function laneOf(priority: Priority, key: string | undefined): string {
+  return `${priority}${key ?? ''}`;
+}
+
+function isBefore<T extends Waiting>(one: Entry<T>, other: Entry<T>): boolean {
+  const difference = one.item.turnAt - other.item.turnAt;
+  return difference === 0 ? one.order < other.order : difference < 0;
 }

@@ -6,8 +6,9 @@
 import type { Clock } from '../clock.ts';
 import { type Engine, EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import { NORMAL, type Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
-import { BatchQueue, type Waiting } from './batch-queue.ts';
+import { BatchQueue, turnAt, type Waiting } from './batch-queue.ts';
 import { bytesOf, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
 
 /** A model as the batcher needs it. */
@@ -24,6 +25,7 @@ export interface Request {
   readonly inputs: NamedTensors;
   /** How long it may wait, where that is less than for all requests. */
   readonly timeoutSeconds?: number | undefined;
+  readonly priority?: Priority | undefined;
   /** Called once, and never after the request was withdrawn. Must not throw. */
   done(outcome: Outcome): void;
 }
@@ -104,6 +106,8 @@ export class Batcher {
    */
   submit(request: Request): () => void {
     const { model, signature, inputs, timeoutSeconds = Number.POSITIVE_INFINITY } = request;
+    const { priority = NORMAL } = request;
+    const { requestTimeoutSeconds } = this.#settings();
     const rows = model.joinable.has(signature) ? rowsOf(inputs) : undefined;
     const now = this.#clock.monotonicMilliseconds();
     const job: Job = {
@@ -111,8 +115,10 @@ export class Batcher {
       key: rows === undefined ? undefined : `${model.id} ${signature} ${innerShapes(inputs)}`,
       rows: rows ?? 1,
       bytes: bytesOf(inputs),
+      priority,
       enqueuedAt: now,
-      deadlineAt: now + Math.min(this.#settings().requestTimeoutSeconds, timeoutSeconds) * 1000,
+      turnAt: turnAt(now, priority, requestTimeoutSeconds),
+      deadlineAt: now + Math.min(requestTimeoutSeconds, timeoutSeconds) * 1000,
       cancelled: false,
     };
     this.#queue.add(job);
@@ -144,10 +150,10 @@ export class Batcher {
 
   #isWaitingToFill(): boolean {
     const { maxBatchSize, maxDelayMilliseconds } = this.#settings();
-    const oldest = this.#queue.oldest();
-    if (maxDelayMilliseconds === 0 || !oldest) return false;
-    const waited = this.#clock.monotonicMilliseconds() - oldest.enqueuedAt;
-    if (waited >= maxDelayMilliseconds || this.#queue.rowsBehindOldest(maxBatchSize) >= maxBatchSize)
+    const next = this.#queue.next();
+    if (maxDelayMilliseconds === 0 || !next) return false;
+    const waited = this.#clock.monotonicMilliseconds() - next.enqueuedAt;
+    if (waited >= maxDelayMilliseconds || this.#queue.rowsWithNext(maxBatchSize) >= maxBatchSize)
       return false;
     this.#wake = this.#clock.after((maxDelayMilliseconds - waited) / 1000, () => this.#pump());
     return true;

@@ -1,12 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { BatchQueue, type Waiting } from '../../../../model-server/serve/batch-queue.ts';
+import {
+  NORMAL,
+  PATIENT,
+  type Priority,
+  priorityOf,
+  priorityOfHeader,
+  URGENT,
+} from '../../../../model-server/protocol/priority.ts';
+import { BatchQueue, turnAt, type Waiting } from '../../../../model-server/serve/batch-queue.ts';
 
 const item = (key: string | undefined, rows = 1, deadlineAt = 1000, bytes = 4 * rows): Waiting => ({
   key,
   rows,
   bytes,
-  enqueuedAt: 0,
+  ...{ priority: NORMAL, enqueuedAt: 0, turnAt: 0 },
   deadlineAt,
 });
 const limits = { rows: 4, bytes: 1000 };
@@ -50,7 +58,7 @@ describe('a batch', () => {
     const queue = queueOf(first, second, third);
     expect(queue.remove(first)).toBe(true);
     expect(queue.remove(first)).toBe(false);
-    expect(queue.oldest()).toBe(second);
+    expect(queue.next()).toBe(second);
     expect(queue.remove(third)).toBe(true);
     expect(queue.take(limits)).toEqual([second]);
   });
@@ -67,10 +75,10 @@ test('what has expired is taken, and only that', () => {
 });
 
 test('rows that could join the oldest are counted up to the limit', () => {
-  expect(queueOf(item('a', 2), item('b', 9), item('a', 1)).rowsBehindOldest(4)).toBe(3);
-  expect(queueOf(item('a', 2), item('a', 3)).rowsBehindOldest(4)).toBeGreaterThanOrEqual(4);
-  expect(queueOf(item(undefined)).rowsBehindOldest(4)).toBe(4);
-  expect(new BatchQueue().rowsBehindOldest(4)).toBe(0);
+  expect(queueOf(item('a', 2), item('b', 9), item('a', 1)).rowsWithNext(4)).toBe(3);
+  expect(queueOf(item('a', 2), item('a', 3)).rowsWithNext(4)).toBeGreaterThanOrEqual(4);
+  expect(queueOf(item(undefined)).rowsWithNext(4)).toBe(4);
+  expect(new BatchQueue().rowsWithNext(4)).toBe(0);
 });
 
 /** The same, in the plainest way: one list. */
@@ -129,8 +137,80 @@ test('behaves as a plain list does, whatever is asked of it', () => {
         }
         expect(queue.size).toBe(plain.items.length);
         expect(queue.bytes).toBe(plain.items.reduce((sum, { bytes }) => sum + bytes, 0));
-        expect(queue.oldest()).toBe(plain.items[0]);
+        expect(queue.next()).toBe(plain.items[0]);
       }
     }),
   );
+});
+
+describe('priorities', () => {
+  const at = (enqueuedAt: number, priority: Priority, key = 'a', rows = 1): Waiting => ({
+    ...{ key, rows, bytes: 4, priority, enqueuedAt, deadlineAt: enqueuedAt + 10_000 },
+    turnAt: turnAt(enqueuedAt, priority, 10),
+  });
+  const order = (queue: BatchQueue<Waiting>) => {
+    const taken: Waiting[][] = [];
+    while (queue.size > 0) taken.push(queue.take(limits));
+    return taken;
+  };
+
+  test('the urgent first, then by arrival', () => {
+    const [patient, normal, later, urgent] = [
+      at(0, PATIENT, 'a'),
+      at(1, NORMAL, 'b'),
+      at(2, NORMAL, 'c'),
+      at(3, URGENT, 'd'),
+    ];
+    expect(order(queueOf(patient, normal, later, urgent))).toEqual([[urgent], [normal], [later], [patient]]);
+  });
+
+  test('no request waits for ever behind urgent ones that keep coming', () => {
+    const normal = at(0, NORMAL, 'a');
+    const [soon, late] = [at(4_999, URGENT, 'b'), at(5_001, URGENT, 'c')];
+    expect(order(queueOf(normal, soon, late))).toEqual([[soon], [normal], [late]]);
+  });
+
+  test('an urgent request takes others of its key along', () => {
+    const [normal, patient, urgent, other] = [
+      at(0, NORMAL),
+      at(0, PATIENT),
+      at(9, URGENT),
+      at(0, NORMAL, 'b'),
+    ];
+    const queue = queueOf(patient, other, normal, urgent);
+    expect(queue.rowsWithNext(9)).toBe(3);
+    expect(order(queue)).toEqual([[urgent, normal, patient], [other]]);
+  });
+
+  test('what waits is found for withdrawal and expiry, whatever its priority', () => {
+    const [patient, urgent] = [at(0, PATIENT), at(0, URGENT)];
+    const queue = queueOf(patient, urgent);
+    expect(queue.remove(patient)).toBe(true);
+    expect(queue.takeExpired(20_000)).toEqual([urgent]);
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+  });
+
+  test.each([
+    [undefined, undefined],
+    [0, NORMAL],
+    [1, URGENT],
+    [2, NORMAL],
+    [3, PATIENT],
+    [1n, URGENT],
+    [2n ** 63n, PATIENT],
+  ])('the parameter %p', (value, priority) => expect(priorityOf(value)).toBe(priority));
+
+  test.each([['high'], [-1], [1.5], [true]])('the parameter %p is refused', (value) => {
+    expect(() => priorityOf(value)).toThrow(/^parameters.priority: a whole number from 0 on expected/);
+  });
+
+  test.each([
+    ['u=0', URGENT],
+    ['u=3', NORMAL],
+    ['i, u=5', PATIENT],
+    ['u=2;x=1, i', URGENT],
+    ['u=8', undefined],
+    ['urgent', undefined],
+    [undefined, undefined],
+  ])('the header %p', (header, priority) => expect(priorityOfHeader(header)).toBe(priority));
 });
