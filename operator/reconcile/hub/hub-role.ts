@@ -9,6 +9,7 @@ import type { Store } from '../../runtime/store.ts';
 import type { ReflectorTools } from '../stores.ts';
 import { Hub, hubCopies } from './hub.ts';
 import { Joining } from './joining.ts';
+import { ClusterProfiles } from './joining-profiles.ts';
 
 export interface HubRole {
   readonly reflectors: readonly Reflector<KubeObject>[];
@@ -47,13 +48,18 @@ export function createHubRole(isHub: boolean, tools: HubRoleTools): HubRole {
     operator: { namespace: tools.operatorNamespace, name: OPERATOR_NAME },
   });
   const hub = new Hub({ ...tools, stores, joining });
+  const profiles = new ClusterProfiles({
+    ...tools,
+    cityClusters: stores.cityClusters,
+    namespace: tools.operatorNamespace,
+  });
   return {
     reflectors: copies.reflectors,
     controllers: [...hub.controllers, joining.controller],
     synced: copies.synced,
     follow: (signal) => copies.run(signal),
     async lead(signal) {
-      await Promise.all([joining.run(signal), hub.run(signal)]);
+      await Promise.all([joining.run(signal), hub.run(signal), profiles.run(signal)]);
     },
   };
 }
