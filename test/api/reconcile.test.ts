@@ -123,6 +123,28 @@ describe('another operator that takes over', () => {
     await operator.kubectl('delete', 'ms', 'after');
     expect([...readiness]).toEqual(['Ready=True', 'Reconciling=False']);
   });
+
+  test('of a service that nobody reports for writes nothing', async () => {
+    await operator.applyService('silent', { ...spec, replicas: 1 });
+    await operator.until('its pod exists', async () => {
+      return (await operator.list(resources.Pod, 'aicity.io/service=silent')).length === 1;
+    });
+    await operator.letPodsServe('silent', uri);
+    await operator.untilReason('silent', 'Ready', 'Serving');
+    await operator.until('its report is too old', async () => {
+      operator.lookAtAll();
+      return (await operator.condition('silent', 'Ready'))?.reason === 'ReplicasUnknown';
+    });
+    const version = async () =>
+      (await operator.get(resources.ModelService, 'silent')).metadata.resourceVersion;
+    const before = await version();
+    await operator.restart();
+    await operator.applyService('after', spec);
+    await operator.untilReason('after', 'Ready', 'PodsStarting');
+    expect(await version()).toBe(before);
+    await operator.kubectl('delete', 'ms', 'after', 'silent');
+    await operator.letPodsServe('traffic', uri);
+  });
 });
 
 describe('drift', () => {

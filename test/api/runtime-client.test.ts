@@ -92,6 +92,22 @@ describe('server-side apply', () => {
     });
   });
 
+  test.each(['ConfigMap', 'Deployment'] as const)(
+    'at the first of all versions, %s is created where there is none, and else a conflict',
+    async (kind) => {
+      const name = `first-${kind.toLowerCase()}`;
+      const bare = kind === 'ConfigMap' ? configMap(name, { x: '1' }) : deployment(name);
+      const first = { ...bare, metadata: { ...bare.metadata, resourceVersion: '1' } };
+      const forced = { ...options, force: true };
+      const made = await client.apply(resources[kind], first, forced);
+      expect(made.metadata.resourceVersion).not.toBe('1');
+      await expect(client.apply(resources[kind], first, forced)).rejects.toMatchObject({ kind: 'conflict' });
+      expect((await client.get(resources[kind], { name, namespace })).metadata.resourceVersion).toBe(
+        made.metadata.resourceVersion,
+      );
+    },
+  );
+
   test('every field of a network policy arrives', async () => {
     const spec = {
       podSelector: {},
