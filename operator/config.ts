@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Level } from 'pino';
 import { MAX_CITY_NAME_LENGTH } from '../crds/region.ts';
 import { OPERATOR_TLS_PORT } from './plan/ports.ts';
+import type { CityRole } from './reconcile/agent/city-agent.ts';
 
 export interface Config {
   readonly namespace: string;
@@ -24,18 +25,6 @@ export interface Config {
   readonly tlsPort: number;
   readonly healthPort: number;
   readonly metricsPort: number;
-}
-
-/** What a city needs to dial its hub. */
-export interface CityRole {
-  /** As the CityCluster on the hub is named. */
-  readonly name: string;
-  /** File with the hub's address and the city's token; read anew when the token was refused. */
-  readonly hubKubeconfig: string;
-  /** URL at which other cities can look whether this one is there. */
-  readonly address?: string;
-  /** URL of a service for clients outside, with {name} and {namespace} in it. */
-  readonly endpointTemplate?: string;
 }
 
 /** Names the variable, what was found and what was expected. */

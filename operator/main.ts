@@ -16,6 +16,7 @@ import {
   OPERATOR_NAME,
   TLS_SECRET_NAME,
 } from './rbac.ts';
+import { createCityAgent } from './reconcile/agent/city-agent.ts';
 import { City, cityCopies } from './reconcile/city.ts';
 import { createHubRole } from './reconcile/hub/hub-role.ts';
 import { createReports, type Reports } from './reports/reports.ts';
@@ -122,6 +123,18 @@ async function run(config: Config): Promise<void> {
     ],
   });
 
+  const agent = createCityAgent(config.city, {
+    client,
+    clock,
+    log,
+    metrics,
+    events,
+    stores: copies.stores,
+    leads,
+    namespace,
+    newSession: randomUUID,
+  });
+
   const hub = createHubRole(config.hub, {
     client,
     clock,
@@ -137,7 +150,7 @@ async function run(config: Config): Promise<void> {
   const probes = {
     liveness: {
       watches: reflectorsTurn(reflectors),
-      reconciles: reconcilesFinish([city.controller, ...hub.controllers]),
+      reconciles: reconcilesFinish([city.controller, ...hub.controllers, ...agent.controllers]),
     },
     readiness: { copies: reflectorsSynced(reflectors) },
     registry: metrics.registry,
@@ -160,7 +173,7 @@ async function run(config: Config): Promise<void> {
     const leading = reports.lead(stopping.signal);
     const trusted = new Promise<void>((resolve) => certificates.onChange(() => resolve()));
     await Promise.race([Promise.all([trusted, reports.registration.ready]), stopped]);
-    await Promise.all([city.run(stopping.signal), hub.lead(stopping.signal)]);
+    await Promise.all([city.run(stopping.signal), hub.lead(stopping.signal), agent.run(stopping.signal)]);
     await leading;
     await reports.stop();
     ending.abort();

@@ -77,7 +77,7 @@ export class Connection {
   }
 
   async #resolve(): Promise<Route> {
-    this.#config ??= this.#load();
+    this.#config = this.#load.mayChange ? this.#load() : (this.#config ?? this.#load());
     const config = this.#config;
     const cluster = config.getCurrentCluster();
     if (!cluster) throw new Error('the kubeconfig names no current cluster');

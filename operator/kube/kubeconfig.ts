@@ -2,9 +2,13 @@
  * Where an API server is and who we are to it. Each function reads its source anew when called, so that a
  * connection can read again after its credentials were refused.
  */
+import { readFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 
-export type LoadKubeConfig = () => KubeConfig;
+export type LoadKubeConfig = (() => KubeConfig) & { readonly mayChange?: boolean };
+
+/** To be asked again whenever credentials are needed, not only after they were refused. */
+export type ChangingKubeConfig = LoadKubeConfig & { readonly mayChange: true };
 
 /** As kubectl finds it: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
 export const byDefault: LoadKubeConfig = () => {
@@ -20,6 +24,22 @@ export function fromFile(path: string, context?: string): LoadKubeConfig {
     config.loadFromFile(path);
     return useContext(config, context, `kubeconfig ${path}`);
   };
+}
+
+/**
+ * A kubeconfig file that others replace while we run, such as a mounted Secret. The same text gives the same credentials,
+ * so that what they have fetched is kept.
+ */
+export function fromChangingFile(path: string): ChangingKubeConfig {
+  let known: { readonly text: string; readonly config: KubeConfig } | undefined;
+  return Object.assign(
+    () => {
+      const text = readFileSync(path, 'utf8');
+      if (known?.text !== text) known = { text, config: fromText(text)() };
+      return known.config;
+    },
+    { mayChange: true as const },
+  );
 }
 
 /** The text of a kubeconfig, for example from a Secret. */

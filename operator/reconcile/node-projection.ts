@@ -5,6 +5,8 @@ import { quantityValue } from '../plan/quantity.ts';
 
 export interface ObservedNode extends KubeObject {
   readonly node: GpuNode;
+  /** Processor, memory and devices for pods, in base units. */
+  readonly offers: Readonly<Record<string, number>>;
 }
 
 interface FullNode extends KubeObject {
@@ -29,13 +31,30 @@ export function projectNode(object: KubeObject): ObservedNode {
       usable: isReady && !spec.unschedulable,
       devices: devicesOf(status.allocatable ?? {}),
     },
+    offers: amountsOf(status.allocatable ?? {}, isCounted),
   };
+}
+
+/** What a city has so much of that it matters to where replicas are placed. */
+export function isCounted(resource: string): boolean {
+  return resource === 'cpu' || resource === 'memory' || isDevice(resource);
 }
 
 /** Extended resources, whose names have a vendor's domain; CPU, memory and the like have none. */
 function devicesOf(allocatable: Readonly<Record<string, string>>): Record<string, number> {
-  const devices = Object.entries(allocatable).filter(([name]) => name.includes('/'));
-  return Object.fromEntries(devices.map(([name, amount]) => [name, quantityValue(amount)]));
+  return amountsOf(allocatable, isDevice);
+}
+
+function isDevice(resource: string): boolean {
+  return resource.includes('/');
+}
+
+function amountsOf(
+  amounts: Readonly<Record<string, string>>,
+  isWanted: (resource: string) => boolean,
+): Record<string, number> {
+  const wanted = Object.entries(amounts).filter(([name]) => isWanted(name));
+  return Object.fromEntries(wanted.map(([name, amount]) => [name, quantityValue(amount)]));
 }
 
 function identityOf({ name, uid = '', resourceVersion = '' }: ObjectMeta): ObjectMeta {

@@ -76,6 +76,30 @@ export const metricList = {
     help: 'Reports of model servers that were refused, by reason.',
     labels: ['reason'],
   }),
+  hubConnection: define({
+    name: 'aicity_hub_connection',
+    type: 'gauge',
+    help: 'In the leader of a city: 1 for how it stands with the hub (Connecting, Connected, Refused, NotJoined, Displaced, Unreachable), 0 for the others.',
+    labels: ['state'],
+  }),
+  hubMessages: define({
+    name: 'aicity_hub_messages_total',
+    type: 'counter',
+    help: 'Messages of a city to its hub that were answered: report, heartbeat, and look where it had to be read what the hub holds.',
+    labels: ['kind'],
+  }),
+  hubSessions: define({
+    name: 'aicity_hub_sessions_total',
+    type: 'counter',
+    help: 'Times that a city began a new session because it had been out of touch with its hub.',
+    labels: [],
+  }),
+  hubGrants: define({
+    name: 'aicity_hub_grants_total',
+    type: 'counter',
+    help: 'Grants of the hub that a city has judged, by outcome: obeyed, or fenced since they were decided before the city was out of touch.',
+    labels: ['outcome'],
+  }),
 } as const satisfies Record<string, MetricDefinition>;
 
 /** About the process itself, under the names that dashboards for any program expect. */

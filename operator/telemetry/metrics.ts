@@ -2,6 +2,8 @@
  * The operator's metrics as Prometheus reads them. `metric-list.ts` says what there is.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { HUB_CONNECTIONS, type HubConnection } from '../plan/agent/connection.ts';
+import type { AgentMetrics, GrantJudgement, HubMessage } from '../reconcile/agent/metrics.ts';
 import {
   type ReconcileOutcome,
   type RuntimeMetrics,
@@ -21,7 +23,7 @@ export interface ReportMetrics {
 type Queue = Parameters<RuntimeMetrics['controllerStarted']>[1];
 type View = Parameters<RuntimeMetrics['reflectorStarted']>[1];
 
-export class Metrics implements RuntimeMetrics, ReportMetrics {
+export class Metrics implements RuntimeMetrics, ReportMetrics, AgentMetrics {
   readonly registry = new Registry();
   readonly #queues = new Map<string, Queue>();
   readonly #views = new Map<Watched, View>();
@@ -34,6 +36,10 @@ export class Metrics implements RuntimeMetrics, ReportMetrics {
   readonly #leader = this.#gauge(metricList.leader);
   readonly #reportsReceived = this.#counter(metricList.reportsReceived);
   readonly #reportsRefused = this.#counter(metricList.reportsRefused);
+  readonly #hubConnection = this.#gauge(metricList.hubConnection);
+  readonly #hubMessages = this.#counter(metricList.hubMessages);
+  readonly #hubSessions = this.#counter(metricList.hubSessions);
+  readonly #hubGrants = this.#counter(metricList.hubGrants);
 
   constructor() {
     // Read when scraped, so that no code has to keep them up to date.
@@ -85,6 +91,25 @@ export class Metrics implements RuntimeMetrics, ReportMetrics {
 
   reportRefused(reason: string): void {
     this.#reportsRefused.inc({ reason });
+  }
+
+  /** Called when an agent begins: an operator that is no city has no such series. */
+  hubConnection(connection: HubConnection): void {
+    for (const state of Object.keys(HUB_CONNECTIONS)) {
+      this.#hubConnection.set({ state }, state === connection ? 1 : 0);
+    }
+  }
+
+  hubMessage(kind: HubMessage): void {
+    this.#hubMessages.inc({ kind });
+  }
+
+  sessionBegun(): void {
+    this.#hubSessions.inc();
+  }
+
+  grantJudged(outcome: GrantJudgement): void {
+    this.#hubGrants.inc({ outcome });
   }
 
   #counter(definition: MetricDefinition): Counter {

@@ -11,6 +11,7 @@ import { type Resource, resources } from '../../operator/kube/resources.ts';
 import { modelRevision } from '../../operator/plan/assignment.ts';
 import type { CustomMetricsOwner, Settings } from '../../operator/plan/observed.ts';
 import { cityCopies, City as OperatorCity } from '../../operator/reconcile/city.ts';
+import type { Stores } from '../../operator/reconcile/stores.ts';
 import { ReportRegistry } from '../../operator/reports/registry.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { KubeEventRecorder } from '../../operator/runtime/events.ts';
@@ -34,6 +35,8 @@ export class TestOperator {
   readonly client: HttpKubeClient;
   /** What the pods have reported; a new one after every restart. */
   registry = new ReportRegistry({ clock });
+  /** Local copies of the operator that is at work. */
+  stores!: Stores;
   readonly customMetrics: { owner: CustomMetricsOwner } = { owner: { kind: 'Ours' } };
   readonly #city: City;
   #stop = new AbortController();
@@ -79,6 +82,7 @@ export class TestOperator {
       reportingInstance: 'test',
     });
     const copies = cityCopies(tools);
+    this.stores = copies.stores;
     const operator = new OperatorCity({
       ...tools,
       events,

@@ -104,6 +104,7 @@ describe('a node', () => {
         usable: true,
         devices: { 'nvidia.com/gpu': 8 },
       },
+      offers: { cpu: 8, memory: 32 * 2 ** 30, 'nvidia.com/gpu': 8 },
     });
   });
 

@@ -24,7 +24,7 @@ test('names and labels follow the conventions of Prometheus', () => {
     expect(name).toMatch(/^aicity_[a-z_]+$/);
     expect(name.endsWith('_total')).toBe(type === 'counter');
     for (const label of labels)
-      expect(['controller', 'outcome', 'cluster', 'kind', 'reason']).toContain(label);
+      expect(['controller', 'outcome', 'cluster', 'kind', 'reason', 'state']).toContain(label);
   }
 });
 
