@@ -17,6 +17,7 @@ import {
 import { rangeOf } from './cast.ts';
 import { invalid, quoted } from './errors.ts';
 import { timeoutOf } from './infer.ts';
+import { type Priority, priorityOf } from './priority.ts';
 import { tensorFromBytes, tensorToBytes } from './raw.ts';
 import { maxByteStrings, maxDimensions, newElements } from './read-tensor.ts';
 import {
@@ -39,6 +40,7 @@ export interface GrpcInferRequest {
   readonly isRaw: boolean;
   /** How long the request may wait. */
   readonly timeoutSeconds: number | undefined;
+  readonly priority: Priority | undefined;
 }
 
 /** The field of `InferTensorContents` that carries a datatype; none for FP16 and BF16. */
@@ -86,6 +88,7 @@ export function decodeGrpcInfer(message: ModelInferRequest, signature: Signature
     outputs: decodeOutputs(message, signature),
     isRaw: raw.length > 0 || isTrue(message.parameters['binary_data_output']),
     timeoutSeconds: timeoutOf(message.parameters['timeout']?.parameterChoice.value),
+    priority: priorityOf(message.parameters['priority']?.parameterChoice.value),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { invalid, ProtocolError, quoted } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
+import { type Priority, priorityOf } from './priority.ts';
 import { tensorFromBytes, tensorToBytes } from './raw.ts';
 import { inputOfRawBody, RawParts } from './raw-request.ts';
 import { maxDimensions, tensorFromList } from './read-tensor.ts';
@@ -30,6 +31,7 @@ export interface InferRequest {
   readonly isBinary: boolean;
   /** How long the request may wait; undefined: as long as any. */
   readonly timeoutSeconds?: number | undefined;
+  readonly priority?: Priority | undefined;
 }
 
 /** A body in two parts; `jsonLength` is undefined when there are no raw tensors. */
@@ -63,6 +65,7 @@ export function decodeInfer(
     outputs: decodeOutputs(request['outputs'], signature, isBinary(request, 'binary_data_output')),
     isBinary: isBinary(request, 'binary_data_output'),
     timeoutSeconds: timeoutOf(parameter(request, 'timeout')),
+    priority: priorityOf(parameter(request, 'priority')),
   };
 }
 

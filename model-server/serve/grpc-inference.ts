@@ -167,6 +167,7 @@ function callOf(
   return {
     signature: signature.name,
     inputs: checkInputs(signature, request.inputs),
+    priority: request.priority,
     timeoutSeconds: Math.min(request.timeoutSeconds ?? Number.POSITIVE_INFINITY, timeoutSeconds),
     answer: (outputs) =>
       writeMessage(

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import type { Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Admission } from './admission.ts';
 import { rowsOf } from './batch-tensors.ts';
@@ -20,6 +21,7 @@ export interface Call<A> {
   readonly inputs: NamedTensors;
   /** How long it may wait, where the request says so. */
   readonly timeoutSeconds?: number | undefined;
+  readonly priority?: Priority | undefined;
   /** @throws ProtocolError */
   answer(outputs: NamedTensors): A;
 }
@@ -61,7 +63,8 @@ export class Inference {
       const stopUsing = models.use(model);
       let isUnderWay = true;
       const withdraw = queue.submit({
-        ...{ model, signature: call.signature, inputs: call.inputs, timeoutSeconds: call.timeoutSeconds },
+        ...{ model, signature: call.signature, inputs: call.inputs },
+        ...{ timeoutSeconds: call.timeoutSeconds, priority: call.priority },
         done: (outcome) => {
           isUnderWay = false;
           stopUsing();

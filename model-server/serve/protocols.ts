@@ -19,6 +19,7 @@ import type { Call } from './inference.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel, ModelEntry, ModelState } from './model-host.ts';
 import { versionOf } from './named-model.ts';
+import { wishesOf } from './request-headers.ts';
 import { defaultOf, signatureOf } from './signatures.ts';
 
 export interface ProtocolsOptions {
@@ -34,16 +35,17 @@ export function protocolsOf(options: ProtocolsOptions): Protocols {
   return {
     modelFor: (route) => options.models.find(route.model, route),
     callOf: (route, model, request, body) =>
-      route.action === 'V1Predict' ? predictCall(model, body) : inferCall(model, request, body),
+      route.action === 'V1Predict' ? predictCall(model, request, body) : inferCall(model, request, body),
     answerOf: (route, request) => answerOf(options, route, request),
   };
 }
 
-function predictCall(model: HostedModel, body: Buffer): Call<Answer> {
+function predictCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call<Answer> {
   const request = decodePredict(body, defaultOf(model).name, (name) => signatureOf(model, name));
   return {
     signature: request.signature,
     inputs: checkInputs(signatureOf(model, request.signature), request.inputs),
+    ...wishesOf(headers),
     answer: (outputs) => ({ status: 200, contentType: JSON_TYPE, body: encodePredict(request, outputs) }),
   };
 }
@@ -54,7 +56,7 @@ function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffe
   return {
     signature: signature.name,
     inputs: checkInputs(signature, request.inputs),
-    timeoutSeconds: request.timeoutSeconds,
+    ...wishesOf(headers, request),
     answer: (outputs) => {
       const { json, raw, jsonLength } = encodeInfer(
         { name: model.name, version: versionOf(model) },
