@@ -11,7 +11,7 @@ const TEMPORARY_SIZE_LIMIT = '1Gi';
  * The least that Kubernetes allows. The kubelet renews the token when four fifths of this are over, so that pods whose
  * ServiceAccount was deleted and made again report again within minutes, not within the hour.
  */
-const TOKEN_EXPIRATION_SECONDS = 600;
+export const TOKEN_EXPIRATION_SECONDS = 600;
 
 interface Mounted {
   readonly volume: Readonly<Record<string, unknown>>;

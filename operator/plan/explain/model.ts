@@ -1,5 +1,8 @@
 /** What the replicas themselves say about the model, and what follows when they say nothing. */
 import type { LoadErrorReason } from '../../../crds/load-report.ts';
+import type { Observed } from '../observed.ts';
+import { TOKEN_EXPIRATION_SECONDS } from '../pod-volumes.ts';
+import { secondsSince } from '../pods.ts';
 import type { Replica } from '../replica.ts';
 import { ofReplicas, quoted, replicaCount } from '../wording.ts';
 import type { Check } from './finding.ts';
@@ -30,12 +33,31 @@ export const modelFailed: Check = ({ replicas, revision, service, wanted }) => {
 export const replicasUnknown: Check = ({ replicas, observed, wanted }) => {
   const lost = replicas.filter(({ voice }) => voice === 'Lost');
   if (lost.length === 0) return undefined;
+  const remedy =
+    accountMadeAfter(lost, observed) ??
+    `check that ${observed.settings.reportUrl} can be reached from the ${lost.length === 1 ? 'pod' : 'pods'}`;
   return {
     about: 'Model',
     reason: 'ReplicasUnknown',
-    message: `${ofReplicas(lost.length, wanted, 'does not report', 'do not report')} (${namesOf(lost)}), so ${lost.length === 1 ? 'its' : 'their'} health is not known; check that ${observed.settings.reportUrl} can be reached from the ${lost.length === 1 ? 'pod' : 'pods'}`,
+    message: `${ofReplicas(lost.length, wanted, 'does not report', 'do not report')} (${namesOf(lost)}), so ${lost.length === 1 ? 'its' : 'their'} health is not known; ${remedy}`,
   };
 };
+
+/** Tokens are of one ServiceAccount, not of its name: those of before a new one are refused until they are renewed. */
+function accountMadeAfter(lost: readonly Replica[], { children, now }: Observed): string | undefined {
+  const younger = children.find(
+    ({ kind, metadata: { creationTimestamp = '', name } }) =>
+      kind === 'ServiceAccount' &&
+      secondsSince(creationTimestamp, now) < TOKEN_EXPIRATION_SECONDS &&
+      lost.every(
+        ({ pod: { metadata, spec } }) =>
+          spec?.serviceAccountName === name && (metadata.creationTimestamp ?? '') < creationTimestamp,
+      ),
+  );
+  return younger
+    ? `ServiceAccount ${younger.metadata.name} was deleted and made anew, so reports are refused until the kubelet renews the tokens, within ${TOKEN_EXPIRATION_SECONDS / 60} minutes; delete the pods to have it sooner`
+    : undefined;
+}
 
 /** The model is on its way. */
 export const modelLoading: Check = ({ replicas, revision, wanted }) => {

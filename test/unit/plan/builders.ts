@@ -234,7 +234,7 @@ function stored(
     ...copy.metadata,
     uid: before?.metadata.uid ?? `uid-${serial}`,
     resourceVersion: String(serial),
-    creationTimestamp: before?.metadata.creationTimestamp ?? NOW,
+    creationTimestamp: before?.metadata.creationTimestamp ?? secondsAgo(500),
     generation: (before?.metadata.generation ?? 0) + 1,
   };
   const status = before && 'status' in before ? { status: before.status } : {};

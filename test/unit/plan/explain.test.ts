@@ -312,6 +312,21 @@ describe('the deepest cause', () => {
       '1 of 3 replicas does not report (traffic-2), so its health is not known; check that https://aicity-operator.aicity-system.svc/v1/reports can be reached from the pod',
     ],
     [
+      'an account that was made anew, so that tokens are refused',
+      () =>
+        statusOf(service, {
+          ...world,
+          reports: world.reports.slice(0, 2),
+          children: world.children.map((object) =>
+            object.kind === 'ServiceAccount'
+              ? { ...object, metadata: { ...object.metadata, creationTimestamp: secondsAgo(60) } }
+              : object,
+          ),
+        }),
+      'ReplicasUnknown',
+      '1 of 3 replicas does not report (traffic-2), so its health is not known; ServiceAccount traffic-model was deleted and made anew, so reports are refused until the kubelet renews the tokens, within 10 minutes; delete the pods to have it sooner',
+    ],
+    [
       'a ready pod that never reports',
       () => withThird(podOf(service, { name: 'silent', readySince: secondsAgo(30) })),
       'ReplicasUnknown',
