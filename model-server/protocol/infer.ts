@@ -4,6 +4,7 @@
  */
 import { invalid, ProtocolError, quoted } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
+import { NumberList } from './number-list.ts';
 import { type Priority, priorityOf } from './priority.ts';
 import { tensorFromBytes, tensorToBytes } from './raw.ts';
 import { inputOfRawBody, RawParts } from './raw-request.ts';
@@ -93,7 +94,8 @@ function headerLength(text: string, bodyLength: number): number {
   return length;
 }
 
-function decodeInputs(inputs: unknown, raw: RawParts): NamedTensors {
+function decodeInputs(found: unknown, raw: RawParts): NamedTensors {
+  const inputs = found instanceof NumberList ? found.plain() : found;
   if (!Array.isArray(inputs) || inputs.length === 0) {
     throw invalid('inputs', `${describe(inputs)} found, a list of at least one input expected`);
   }

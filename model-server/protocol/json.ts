@@ -1,12 +1,15 @@
 /** Reading JSON that anyone may have written. Pure. */
 import { invalid } from './errors.ts';
+import { extractNumberLists, withLists } from './json-body.ts';
+import { NumberList } from './number-list.ts';
 
 export type JsonObject = { readonly [key: string]: unknown };
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Parses a body that has to be one JSON object in UTF-8.
+ * Parses a body that has to be one JSON object in UTF-8. Where a large tensor stands as a list of numbers, the object
+ * has a `NumberList`.
  *
  * `NaN`, `Infinity` and `-Infinity` are no JSON, but Python and TensorFlow write them. Each becomes a text that no
  * client writes, which `numberWord` reads, so that whoever refuses it can say where it stood.
@@ -19,6 +22,18 @@ export function parseJsonObject(body: Uint8Array): JsonObject {
 }
 
 function parse(body: Uint8Array): unknown {
+  const extracted = extractNumberLists(body);
+  if (extracted) {
+    try {
+      return withLists(JSON.parse(decoder.decode(extracted.rest)), extracted.lists);
+    } catch {
+      // What is wrong is better said of the text as it came.
+    }
+  }
+  return parsePlain(body);
+}
+
+function parsePlain(body: Uint8Array): unknown {
   let text: string;
   try {
     text = decoder.decode(body);
@@ -79,7 +94,9 @@ function endOfText(json: string, start: number): number {
 }
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof NumberList)
+  );
 }
 
 /** What was found, for a message: `a string`, `null`, `a list of 3`. */
@@ -87,6 +104,7 @@ export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (value instanceof NumberList) return `a list of ${value.shape[0]}`;
   const number = typeof value === 'number' ? value : numberWord(value);
   if (number !== undefined) return `the number ${number}`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;

@@ -5,6 +5,7 @@
 import { invalid, ProtocolError, quoted } from './errors.ts';
 import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
 import { isBase64 } from './leaves.ts';
+import { NumberList } from './number-list.ts';
 import { tensorFromNested } from './read-tensor.ts';
 import { formatShape, type NamedTensors, type Signature, type Tensor, type TensorSpec } from './tensor.ts';
 import { base64Object, elementWriter, nestedLists, textOf } from './write-tensor.ts';
@@ -41,11 +42,16 @@ export function decodePredict(
 }
 
 function decodeRows(instances: unknown, signature: Signature): Pick<PredictRequest, 'inputs' | 'rows'> {
+  if (instances instanceof NumberList) {
+    const { name, datatype } = onlyInput(signature, 'instances');
+    const tensor = tensorFromNested(datatype, instances, 'instances');
+    return { inputs: new Map([[name, tensor]]), rows: instances.shape[0] };
+  }
   if (!Array.isArray(instances) || instances.length === 0) {
     throw invalid('instances', `${describe(instances)} found, a list of at least one row expected`);
   }
   const isNamed = isObject(instances[0]) && !isBase64(instances[0]);
-  const columns = isNamed
+  const columns: ReadonlyMap<string, unknown> = isNamed
     ? columnsOf(instances, signature)
     : new Map([[onlyInput(signature, 'instances').name, instances]]);
   const inputs = new Map<string, Tensor>();
@@ -63,7 +69,7 @@ function decodeRows(instances: unknown, signature: Signature): Pick<PredictReque
 }
 
 /** One list per input out of a list of rows. */
-function columnsOf(rows: readonly unknown[], signature: Signature): Map<string, unknown[]> {
+function columnsOf(rows: readonly unknown[], signature: Signature): Map<string, unknown> {
   const names = signature.inputs.map(({ name }) => name);
   const columns = new Map(names.map((name) => [name, [] as unknown[]]));
   for (const [index, row] of rows.entries()) {
@@ -78,7 +84,13 @@ function columnsOf(rows: readonly unknown[], signature: Signature): Map<string, 
       columns.get(name)!.push(row[name]);
     }
   }
-  return columns;
+  return new Map([...columns].map(([name, column]) => [name, stacked(column)]));
+}
+
+/** A column of lists of numbers as one of them. */
+function stacked(column: readonly unknown[]): unknown {
+  const plain = (value: unknown) => (value instanceof NumberList ? value.plain() : value);
+  return NumberList.stacked(column) ?? column.map(plain);
 }
 
 function decodeColumns(inputs: unknown, signature: Signature): NamedTensors {

@@ -3,6 +3,7 @@ import { arrayTypes } from './cast.ts';
 import { invalid } from './errors.ts';
 import { describe } from './json.ts';
 import { isProblem, jsonRange, leafReader } from './leaves.ts';
+import { NumberList } from './number-list.ts';
 import { type Datatype, elementCount, formatShape, type Tensor, type TensorArrays } from './tensor.ts';
 
 /** TensorFlow's tensors have at most 254 dimensions, models in use fewer than ten. */
@@ -22,6 +23,11 @@ export function newElements<D extends Datatype>(datatype: D, length: number): Te
  * @throws ProtocolError with the path of the first list or value that does not fit
  */
 export function tensorFromNested(datatype: Datatype, value: unknown, field: string): Tensor {
+  if (value instanceof NumberList) {
+    const data = value.elements(datatype);
+    if (data) return { datatype, shape: value.shape, data } as Tensor;
+    return tensorFromNested(datatype, value.plain(), field);
+  }
   const shape = nestedShape(value, field);
   requireShape(value, shape, field);
   return filled(datatype, shape, shape, value, field);
@@ -37,6 +43,13 @@ export function tensorFromList(
   value: unknown,
   field: string,
 ): Tensor {
+  if (value instanceof NumberList) {
+    const fits =
+      value.shape.length === 1 ? value.shape[0] === elementCount(shape) : isSame(value.shape, shape);
+    const data = fits ? value.elements(datatype) : undefined;
+    if (data) return { datatype, shape, data } as Tensor;
+    return tensorFromList(datatype, shape, value.plain(), field);
+  }
   if (!Array.isArray(value)) throw invalid(field, `${describe(value)} found, a list expected`);
   const isNested = value.some(Array.isArray);
   if (isNested) requireShape(value, shape, field);
@@ -48,6 +61,10 @@ export function tensorFromList(
     );
   }
   return filled(datatype, shape, isNested ? shape : [value.length], value, field);
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
 /** The lengths of the first list in each list. */

@@ -68,14 +68,57 @@ export function base64Object(bytes: Uint8Array): string {
   return `{"b64":"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}`;
 }
 
-/** The shortest of up to nine digits that is the same FP32 again; nine always are. */
+/** Powers of ten that a double holds exactly. */
+const powers = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+
+/**
+ * The shortest of seven to nine digits that is the same FP32 again; nine always are. A whole number of so many digits,
+ * divided by a power that is exact, is the double nearest to the decimal.
+ */
 function single(value: number): string {
   if (Number.isInteger(value) || !Number.isFinite(value)) return float(value);
+  const magnitude = Math.abs(value);
+  // Between these `String` writes no exponent.
+  if (magnitude >= 1e-6 && magnitude < 1e7) {
+    const power = powersFor(magnitude);
+    for (let places = 6 + power; places < 9 + power; places++) {
+      const scale = powers[places] as number;
+      const whole = Math.round(magnitude * scale);
+      if (Math.fround(whole / scale) === magnitude)
+        return value < 0 ? `-${decimal(whole, places)}` : decimal(whole, places);
+    }
+  }
   for (const digits of [7, 8]) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return float(short);
   }
   return float(Number(value.toPrecision(9)));
+}
+
+/** `whole` ÷ 10^`places`, which is no whole number, without zeros at its end. */
+function decimal(whole: number, places: number): string {
+  let rest = whole;
+  let left = places;
+  while (rest % 10 === 0) {
+    rest /= 10;
+    left--;
+  }
+  const digits = String(rest);
+  const before = digits.length - left;
+  if (before > 0) return `${digits.slice(0, before)}.${digits.slice(before)}`;
+  return `0.${'0'.repeat(-before)}${digits}`;
+}
+
+/** How many times the magnitude has to be multiplied with ten to lie between 1 and 10; negative for division. */
+function powersFor(magnitude: number): number {
+  let power = 0;
+  if (magnitude >= 1) {
+    while (magnitude >= (powers[1 - power] as number)) power--;
+  } else {
+    power = 1;
+    while (magnitude * (powers[power] as number) < 1) power++;
+  }
+  return power;
 }
 
 function float(value: number): string {
