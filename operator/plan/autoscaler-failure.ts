@@ -1,9 +1,14 @@
-/** Whether the autoscaler works, and for how long a failure may be one of the beginning. */
+/** Whether the autoscaler works, and for how long a failure may be one that passes. */
 import type { Autoscaler, Condition } from './cluster-objects.ts';
 import { secondsSince } from './pods.ts';
 
-/** Pods start, report, and are measured at the next round of the autoscaler, which is every 15 s. */
-const GRACE_SECONDS = 60;
+/** The autoscaler looks every 15 s. */
+export const GRACE_SECONDS = {
+  /** Pods start, report, and are measured at the round after that. */
+  beginning: 60,
+  /** A new leader has no reports yet, which one round may meet and the next one mends. */
+  interruption: 30,
+} as const;
 
 /** The condition that says that it cannot compute a number of replicas. */
 export function failureOf(autoscaler: Autoscaler | undefined): Condition | undefined {
@@ -12,8 +17,12 @@ export function failureOf(autoscaler: Autoscaler | undefined): Condition | undef
   );
 }
 
-/** How long a failure still counts as one of the beginning; 0 when it does not, and when there is none. */
-export function graceSeconds(autoscaler: Autoscaler | undefined, now: string): number {
+/** Seconds until the grace of a failure is over; 0 when it is, and when there is no failure. */
+export function graceLeftSeconds(
+  autoscaler: Autoscaler | undefined,
+  grace: keyof typeof GRACE_SECONDS,
+  now: string,
+): number {
   const since = failureOf(autoscaler)?.lastTransitionTime;
-  return since === undefined ? 0 : Math.max(0, GRACE_SECONDS - secondsSince(since, now));
+  return since === undefined ? 0 : Math.max(0, GRACE_SECONDS[grace] - secondsSince(since, now));
 }

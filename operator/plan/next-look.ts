@@ -1,5 +1,5 @@
 /** When to look again although nothing changes: some conclusions follow from the passing of time. */
-import { graceSeconds } from './autoscaler-failure.ts';
+import { graceLeftSeconds } from './autoscaler-failure.ts';
 import type { Autoscaler, Pod } from './cluster-objects.ts';
 import type { Observed } from './observed.ts';
 import { creatingSince, DELAYED_AFTER_SECONDS, secondsSince, unscheduledSince } from './pods.ts';
@@ -80,13 +80,16 @@ function delays({ now, pods }: Observed): NextLook[] {
     .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'a pod has no container yet' }));
 }
 
-/** An autoscaler that still fails when it has had the time to begin is told. */
+/** An autoscaler that still fails when its grace is over is told. */
 function autoscalerGrace({ children, now }: Observed): NextLook[] {
   return children
     .filter((object): object is Autoscaler => object.kind === 'HorizontalPodAutoscaler')
-    .map((autoscaler) => graceSeconds(autoscaler, now))
+    .flatMap((autoscaler) => [
+      graceLeftSeconds(autoscaler, 'interruption', now),
+      graceLeftSeconds(autoscaler, 'beginning', now),
+    ])
     .filter((seconds) => seconds > 0)
-    .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'the autoscaler has no metrics yet' }));
+    .map((seconds) => ({ afterSeconds: seconds + 1, reason: 'the autoscaler has no metrics' }));
 }
 
 /** A pod whose first report is not due yet will be judged when it is. */

@@ -1,6 +1,6 @@
 import type { ModelService } from '../../../crds/model-service.ts';
 import { needsCustomMetrics } from '../autoscaler.ts';
-import { failureOf, graceSeconds } from '../autoscaler-failure.ts';
+import { failureOf, graceLeftSeconds } from '../autoscaler-failure.ts';
 import { liveAutoscaler } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { quoted, replicaCount } from '../wording.ts';
@@ -42,10 +42,11 @@ function autoscaled({ observed, ready, service }: Situation, floor: number, repl
     return { status: 'Unknown', reason: 'Progressing', message: 'the autoscaler has not looked yet' };
   }
   const failure = failureOf(live);
-  if (failure) {
+  const grace = hasWorked(service) ? 'interruption' : 'beginning';
+  const isPassing = graceLeftSeconds(live, grace, observed.now) > 0;
+  if (failure && !(isPassing && grace === 'interruption')) {
     const message = `the autoscaler cannot compute a number of replicas, so ${replicas} stay: ${quoted(failure.message, failure.reason)}`;
-    const isBeginning = graceSeconds(live, observed.now) > 0 && !hasWorked(service);
-    return ready > 0 && !isBeginning
+    return ready > 0 && !isPassing
       ? { status: 'False', reason: 'AutoscalerFailing', message }
       : { status: 'Unknown', reason: 'Progressing', message };
   }
@@ -63,8 +64,10 @@ function autoscaled({ observed, ready, service }: Situation, floor: number, repl
   return { status: 'True', reason: 'Autoscaled', message: `${range}` };
 }
 
-/** Once there were metrics, their absence is news; so is a failure that was told already. */
+/** What status says until a failure is told. */
 function hasWorked({ status }: ModelService): boolean {
-  const before = status?.conditions?.find(({ type }) => type === 'Scaled')?.reason;
-  return before === 'Autoscaled' || before === 'AutoscalerFailing';
+  const before = status?.conditions?.find(({ type }) => type === 'Scaled');
+  return (
+    before?.status === 'True' && before.reason !== 'FixedReplicas' && before.reason !== 'HeldFromAutoscaling'
+  );
 }

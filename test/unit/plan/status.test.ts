@@ -317,15 +317,26 @@ describe('Scaled', () => {
     else expect(found?.message).toMatch(message);
   });
 
-  test('a failure is told at once when it had worked before, else after a while, which is looked for', () => {
-    const children = withHpa([{ ...failing, lastTransitionTime: secondsAgo(5) }]);
-    const observed = observedWith({ children, pods, reports });
-    const worked = statusOf(scaling, { ...observed, children: withHpa([active]) }).status;
-    const { condition } = statusOf({ ...scaling, status: worked }, observed);
-    expect(condition('Scaled')).toMatchObject({ reason: 'AutoscalerFailing' });
-    const first = statusOf(scaling, observed);
-    expect(notesFor(undefined, first.status).map(({ type }) => type)).toEqual(['Normal']);
-    expect(nextLook(observed, first.target, [])).toMatchObject({ afterSeconds: 56 });
+  test('a failure is told when it lasts, and that is looked for', () => {
+    const failingFor = (seconds: number) =>
+      observedWith({
+        children: withHpa([{ ...failing, lastTransitionTime: secondsAgo(seconds) }]),
+        pods,
+        reports,
+      });
+    const working = statusOf(scaling, { ...failingFor(0), children: withHpa([active]) }).status;
+    const reasonAfter = (status: ModelServiceStatus | undefined, seconds: number) =>
+      statusOf({ ...scaling, ...(status ? { status } : {}) }, failingFor(seconds)).condition('Scaled')
+        ?.reason;
+    expect(reasonAfter(working, 29)).toBe('Autoscaled');
+    expect(reasonAfter(working, 31)).toBe('AutoscalerFailing');
+    const begun = statusOf(scaling, failingFor(5));
+    expect(notesFor(undefined, begun.status).map(({ type }) => type)).toEqual(['Normal']);
+    expect(reasonAfter(begun.status, 59)).toBe('Progressing');
+    expect(reasonAfter(begun.status, 61)).toBe('AutoscalerFailing');
+    const looks = [5, 35].map((seconds) => nextLook(failingFor(seconds), begun.target, [])?.afterSeconds);
+    expect(looks).toEqual([26, 26]);
+    expect(nextLook(failingFor(61), begun.target, [])).toBeUndefined();
   });
 
   test('held: what to do is said', () => {
