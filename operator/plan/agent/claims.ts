@@ -34,7 +34,9 @@ export function claimOf({ grant, service, pods, autoscaler, trouble, url }: Obse
   const running = pods.filter(holdsPlace).length;
   const bounds = { epoch, floor, ceiling, running };
   if (trouble) return { ...bounds, ready: 0, needed: 0, ...trouble, message: cut(trouble.message) };
-  if (!service || service.metadata.deletionTimestamp !== undefined) return { ...bounds, ready: 0, needed: 0 };
+  // What was withdrawn goes on answering for a moment, and nobody is to count on it.
+  const isGoing = ceiling === 0 || service?.metadata.deletionTimestamp !== undefined;
+  if (!service || isGoing) return { ...bounds, ready: 0, needed: 0 };
   const { status = {}, spec } = service;
   const ready = Math.min(running, status.readyReplicas ?? 0);
   const { model, load } = status;

@@ -7,9 +7,14 @@ import type { CityPart } from './parts.ts';
  * clients are sent there still; else they go where replicas are known to answer.
  */
 export function endpointsOf(parts: readonly CityPart[]): Endpoint[] {
-  const able = parts.filter((part) => part.ready > 0 && part.url !== undefined && !part.isTwoAgents);
+  const able = parts.filter((part) => weightOf(part) > 0 && part.url !== undefined && !part.isTwoAgents);
   const known = able.filter(({ isHeard, isSeenByOther }) => isHeard || isSeenByOther);
   return (known.length > 0 ? known : able)
-    .map(({ city, url, ready }) => ({ city, url: url!, weight: ready }))
+    .map((part) => ({ city: part.city, url: part.url!, weight: weightOf(part) }))
     .sort((a, b) => (a.city < b.city ? -1 : 1));
+}
+
+/** What is withdrawn leaves the endpoints with the decision, before the city hears of it. */
+function weightOf({ ready, share }: CityPart): number {
+  return Math.min(ready, share?.grant.ceiling ?? 0);
 }

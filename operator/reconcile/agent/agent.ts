@@ -91,6 +91,7 @@ export class Agent {
       metrics,
       reconcile: shareReconcile({
         client,
+        clock,
         modelServices: stores.modelServices,
         shares: this.#shares,
         holdings: this.#holdings,

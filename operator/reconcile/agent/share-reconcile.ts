@@ -11,6 +11,7 @@ import { grantOf, isFromHub, type MirroredService, mirrored } from '../../plan/a
 import { isWithdrawn, type Verdict, verdictOn } from '../../plan/agent/obedience.ts';
 import { fingerprint } from '../../plan/canonical-json.ts';
 import type { Grant } from '../../plan/failover/claim.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { again, done, type Reconcile, type ReconcileResult } from '../../runtime/controller.ts';
 import { type Key, keyString } from '../../runtime/key.ts';
 import type { Store } from '../../runtime/store.ts';
@@ -26,6 +27,7 @@ export interface ShareTools {
   readonly shares: { of(key: string): ModelService | undefined };
   readonly holdings: Holdings;
   readonly session: () => string;
+  readonly clock: Pick<Clock, 'monotonicSeconds'>;
   /** False once another process may do this work. */
   readonly leads: () => boolean;
   /** The operator's own namespace. */
@@ -42,9 +44,21 @@ interface Applied {
 }
 
 export function shareReconcile(tools: ShareTools): Reconcile {
-  const applied = new Map<string, Applied>();
-  return (key, signal) => new ShareLook(key, tools, applied, signal).look();
+  const memory: Memory = { applied: new Map(), lingersUntil: new Map() };
+  return (key, signal) => new ShareLook(key, tools, memory, signal).look();
 }
+
+interface Memory {
+  readonly applied: Map<string, Applied>;
+  /** By service, on the monotonic clock: when what was withdrawn is to end. */
+  readonly lingersUntil: Map<string, number>;
+}
+
+/**
+ * How long what was withdrawn goes on answering: the hub has taken it from the endpoints before it withdrew it, and
+ * clients, gateways and name servers hear of that a little later.
+ */
+export const LINGER_SECONDS = 10;
 
 /** The city cannot do it as things are; somebody may have mended it by then. */
 const TROUBLE_AGAIN_SECONDS = 60;
@@ -53,14 +67,14 @@ class ShareLook {
   readonly #key: Key;
   readonly #id: string;
   readonly #tools: ShareTools;
-  readonly #applied: Map<string, Applied>;
+  readonly #memory: Memory;
   readonly #signal: AbortSignal;
 
-  constructor(key: Key, tools: ShareTools, applied: Map<string, Applied>, signal: AbortSignal) {
+  constructor(key: Key, tools: ShareTools, memory: Memory, signal: AbortSignal) {
     this.#key = key;
     this.#id = keyString(key);
     this.#tools = tools;
-    this.#applied = applied;
+    this.#memory = memory;
     this.#signal = signal;
   }
 
@@ -102,6 +116,11 @@ class ShareLook {
     const { client, holdings, log } = this.#tools;
     if (local && this.#isOurs(local, held) && local.metadata.deletionTimestamp === undefined) {
       const { name, namespace, uid } = local.metadata;
+      const seconds = this.#lingerSeconds();
+      if (seconds > 0) {
+        holdings.set(this.#id, { grant, uid });
+        return again(seconds, 'clients are still on their way elsewhere');
+      }
       try {
         await client.delete(resources.ModelService, { name, namespace }, { uid, signal: this.#signal });
         log.info({ key: this.#id, epoch: grant.epoch }, 'the hub has withdrawn the service; it is deleted');
@@ -109,9 +128,18 @@ class ShareLook {
         if (!isKubeError(error, 'notFound')) throw error;
       }
     }
-    this.#applied.delete(this.#id);
+    this.#memory.applied.delete(this.#id);
+    this.#memory.lingersUntil.delete(this.#id);
     holdings.set(this.#id, { grant });
     return done;
+  }
+
+  #lingerSeconds(): number {
+    const { lingersUntil } = this.#memory;
+    const now = this.#tools.clock.monotonicSeconds();
+    const until = lingersUntil.get(this.#id) ?? now + LINGER_SECONDS;
+    lingersUntil.set(this.#id, until);
+    return until - now;
   }
 
   /** The grant is obeyed, in that nothing beyond it runs; what runs is told truthfully. */
@@ -126,6 +154,7 @@ class ShareLook {
     local: ModelService | undefined,
   ): Promise<ReconcileResult> {
     const { holdings, log } = this.#tools;
+    this.#memory.lingersUntil.delete(this.#id);
     const desired = mirrored(share, this.#id, grant, local);
     const print = fingerprint(desired);
     if (local && this.#isAsApplied(local, desired, print)) {
@@ -135,7 +164,7 @@ class ShareLook {
     try {
       const { metadata } = await this.#write(desired, local);
       const { uid, generation } = metadata;
-      this.#applied.set(this.#id, { uid, generation, print });
+      this.#memory.applied.set(this.#id, { uid, generation, print });
       holdings.set(this.#id, { grant, uid });
       log.info({ key: this.#id, grant }, 'the share of the hub is mirrored');
       return done;
@@ -166,7 +195,7 @@ class ShareLook {
 
   #isAsApplied(local: ModelService, desired: MirroredService, print: string): boolean {
     const { uid, generation, labels, annotations } = local.metadata;
-    const applied = this.#applied.get(this.#id);
+    const applied = this.#memory.applied.get(this.#id);
     return (
       applied?.uid === uid &&
       applied.generation === generation &&

@@ -1,10 +1,14 @@
 /** The stage in the simulator: a virtual clock, the operator's own decisions, and nothing that runs. */
 import type { CityClusterSpec } from '../../../crds/city-cluster.ts';
-import { ModelServiceSpec } from '../../../crds/model-service.ts';
+import { API_VERSION, ModelServiceSpec } from '../../../crds/model-service.ts';
 import { Placement } from '../../../crds/placement.ts';
 import { decisionsOf } from '../../../operator/plan/failover/decisions.ts';
-import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import { cityStatus } from '../../../operator/plan/hub/city-status.ts';
+import { endpointsOf } from '../../../operator/plan/hub/endpoints.ts';
+import { holdingsOf } from '../../../operator/plan/hub/holdings.ts';
+import { intentOf } from '../../../operator/plan/hub/intent.ts';
+import { type CityPart, partsOf } from '../../../operator/plan/hub/parts.ts';
 import { GPU } from '../simulator/faults.ts';
 import type { HubView } from '../simulator/hub.ts';
 import { HUB } from '../simulator/network.ts';
@@ -20,10 +24,17 @@ export interface SimulatorOptions {
   readonly trace?: (line: string) => void;
 }
 
+/** The place on the network from which requests come. */
+const CLIENTS = 'clients';
+const NOTHING_HELD = { services: 0, guaranteed: 0, stuck: [], phases: new Set<never>() };
+
 export class SimulatorStage implements ScenarioStage {
   readonly #region: SimulatedRegion;
   readonly #specs = new Map<string, ModelServiceSpec>();
   readonly #watcher = new Watcher();
+  /** By service: the endpoints that clients know of. */
+  readonly #read = new Map<string, readonly string[]>();
+  readonly #lost = new Map<string, { readonly city: string; readonly atSeconds: number }[]>();
   #last: { readonly seen: HubView; readonly outcome: RegionOutcome } | undefined;
 
   constructor({ cities, services }: Scenario, { seed, trace }: SimulatorOptions) {
@@ -40,7 +51,7 @@ export class SimulatorStage implements ScenarioStage {
       },
     });
     for (const [name, { gpus, labels, ...spec }] of Object.entries(cities)) {
-      this.#region.addCity(name, { [GPU]: gpus }, { labels, ...citySpec(spec) });
+      this.#region.addCity(name, { ...AMPLE, [GPU]: gpus }, { labels, ...citySpec(spec) });
     }
     for (const [name, spec] of Object.entries(services)) this.#add(name, spec);
     this.#region.start();
@@ -53,6 +64,26 @@ export class SimulatorStage implements ScenarioStage {
   async pass(seconds: number): Promise<void> {
     const { agenda } = this.#region;
     agenda.runUntil(agenda.nowMs + seconds * 1000);
+    for (const key of this.#region.hub.intents.keys()) this.#askOnce(key);
+  }
+
+  unanswered(service: string, sinceSeconds: number): string[] {
+    return (this.#lost.get(service) ?? [])
+      .filter(({ atSeconds }) => atSeconds > sinceSeconds)
+      .map(({ city }) => city);
+  }
+
+  /** One request to every city to which clients were sent when they looked last; then they look again. */
+  #askOnce(key: string): void {
+    const service = key.split('/')[1]!;
+    const lost = this.#lost.get(service) ?? [];
+    this.#lost.set(service, lost);
+    for (const city of this.#read.get(key) ?? []) {
+      const asked = this.#city(city);
+      const isReached = asked.isAlive && this.#region.network.isOpen(CLIENTS, city);
+      if (!isReached || asked.podsOf(key).ready === 0) lost.push({ city, atSeconds: this.elapsed() });
+    }
+    if (this.#region.hub.isUp && !this.#region.hub.isPaused) this.#read.set(key, this.#endpointsOf(key));
   }
 
   async look(): Promise<Picture> {
@@ -60,22 +91,67 @@ export class SimulatorStage implements ScenarioStage {
     const names = [...hub.intents.keys()].map((key) => [key.split('/')[1]!, key] as const);
     return {
       services: Object.fromEntries(names.map(([name, key]) => [name, this.#lookAt(key)])),
+      cities: this.#readyReasons(),
     };
   }
 
   #lookAt(key: string): ServicePicture {
     const { hub, cities } = this.#region;
     const record = hub.records.get(key);
-    const sights = this.#last?.outcome.sights;
-    const heard = [...(sights?.values() ?? [])].filter(({ isSilent }) => !isSilent);
-    const decisions = record && sights ? decisionsOf(hub.intents.get(key)!, record, sights) : [];
+    const parts = this.#partsOf(key);
+    const decisions = record && this.#sights ? decisionsOf(hub.intents.get(key)!, record, this.#sights) : [];
     return {
-      ready: Object.fromEntries(heard.map(({ city }) => [city.name, city.claims.get(key)?.ready ?? 0])),
+      ready: Object.fromEntries(
+        parts.filter(({ isHeard }) => isHeard).map(({ city, ready }) => [city, ready]),
+      ),
       runs: Object.fromEntries([...cities].map(([name, city]) => [name, city.podsOf(key).running])),
       waiting: record?.waiting ?? 0,
       ...(record?.why ? { why: record.why.reason } : {}),
       decisions: Object.fromEntries(decisions.map(({ city, reason }) => [city, reason])),
+      endpoints: this.#endpointsOf(key),
     };
+  }
+
+  get #sights(): RegionOutcome['sights'] | undefined {
+    return this.#last?.outcome.sights;
+  }
+
+  #endpointsOf(key: string): string[] {
+    return endpointsOf(this.#partsOf(key)).map(({ city }) => city);
+  }
+
+  #partsOf(key: string): CityPart[] {
+    const record = this.#region.hub.records.get(key);
+    const sights = this.#sights;
+    if (!record || !sights) return [];
+    return partsOf(record, {
+      sights,
+      revision: '',
+      claimOf: (city) => {
+        const claim = sights.get(city)?.city.claims.get(key);
+        return claim && { ...claim, url: `http://${city}:30000` };
+      },
+      isTwoAgents: () => false,
+      lastHeardAtMs: (city) => sights.get(city)?.city.heardAtMs,
+    });
+  }
+
+  #readyReasons(): Record<string, string> {
+    const holdings = holdingsOf(this.#region.hub.records.values());
+    const reasons = [...(this.#sights ?? [])].map(([name, sight]): [string, string] => {
+      const { isDraining } = this.#region.hub.cities.get(name)!;
+      const claims = Object.fromEntries([...sight.city.claims].map(([key, claim]) => [key, claim]));
+      const { conditions = [] } = cityStatus({
+        city: { metadata: { name, uid: name, generation: 1 }, spec: { drain: isDraining } },
+        report: sight.city.session === undefined ? undefined : { session: '', sequence: 0, claims },
+        sight,
+        holding: { ...(holdings.get(name) ?? NOTHING_HELD), unknown: [] },
+        isTwoAgents: false,
+        now: '',
+      });
+      return [name, conditions.find(({ type }) => type === 'Ready')!.reason];
+    });
+    return Object.fromEntries(reasons);
   }
 
   async partition(city: string): Promise<void> {
@@ -161,7 +237,15 @@ export class SimulatorStage implements ScenarioStage {
 
   #add(service: string, spec: ModelServiceSpec): void {
     this.#specs.set(service, spec);
-    this.#region.addService(intentOf(keyOf(service), spec));
+    const metadata = { name: service, namespace: NAMESPACE, uid: service, generation: 1 };
+    this.#region.addService(
+      intentOf({
+        apiVersion: API_VERSION,
+        kind: 'ModelService',
+        metadata,
+        spec: { placement: Placement.parse({}), ...spec },
+      })!,
+    );
   }
 
   #city(name: string) {
@@ -169,7 +253,7 @@ export class SimulatorStage implements ScenarioStage {
   }
 
   #others(city: string): string[] {
-    return [HUB, ...this.#region.cities.keys()].filter((other) => other !== city);
+    return [HUB, CLIENTS, ...this.#region.cities.keys()].filter((other) => other !== city);
   }
 
   /** The invariants are told what may explain that a city is written off. */
@@ -196,15 +280,5 @@ function citySpec({ taints = [], drain, pricePerHour, carbonIntensity }: CityClu
   };
 }
 
-function intentOf(key: string, spec: ModelServiceSpec): ServiceIntent {
-  const { replicas, autoscaling, gpu, placement = Placement.parse({}) } = spec;
-  return {
-    key,
-    priority: placement.priority,
-    replicas,
-    maximum: autoscaling?.maxReplicas ?? replicas,
-    isAutoscaled: autoscaling !== undefined,
-    placement,
-    demand: [{ resource: gpu.resource, amount: gpu.count }],
-  };
-}
+/** What every city has of what the GPUs do not limit. */
+const AMPLE = { cpu: 1_000, memory: 1e12 };

@@ -74,6 +74,8 @@ type Look = () => Promise<Picture>;
 
 async function take({ verb, value }: Step, stage: ScenarioStage, look: Look): Promise<void> {
   switch (verb) {
+    case 'chapter':
+      return;
     case 'wait':
       return await waits(value, stage, look);
     case 'expect':

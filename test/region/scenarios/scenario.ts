@@ -48,7 +48,9 @@ const ServiceExpectation = z.strictObject({
   ready: z
     .union([count, byCity])
     .optional()
-    .describe('Ready replicas that the hub counts: altogether, or in each city that is heard.'),
+    .describe(
+      'Ready replicas that the hub counts: at least so many altogether, or exactly so many in each city that is heard.',
+    ),
   runs: byCity.optional().describe('Pods that there are in truth, in each of the cities named.'),
   waiting: count.optional().describe('Replicas without a city.'),
   why: oneOf<WaitingReason>(WAITING_REASONS).optional(),
@@ -72,6 +74,8 @@ const expectation = {
 
 /** What can happen, by the word that a timeline uses for it. */
 const VERBS = {
+  /** What follows, in a sentence. */
+  chapter: z.string().min(1),
   wait: seconds,
   /** Nobody reaches the city and it reaches nobody; what runs in it goes on. */
   partition: Name,
@@ -113,7 +117,9 @@ const Head = z.strictObject({
   limits: z
     .record(Name, count)
     .default({})
-    .describe('What all cities together never run more of, lost ones too.'),
+    .describe(
+      'What all cities together never run more of: lost ones too, and what was withdrawn and answers on for a moment.',
+    ),
   timeline: z.array(z.record(z.string(), z.unknown())).min(1),
 });
 
@@ -184,6 +190,7 @@ function namesIn({ verb, value }: Step): Named[] {
   const all = (kind: Named['kind'], names: readonly string[]): Named[] =>
     names.map((name) => ({ kind, name }));
   switch (verb) {
+    case 'chapter':
     case 'wait':
     case 'killHub':
     case 'startHub':
@@ -212,4 +219,15 @@ function namesIn({ verb, value }: Step): Named[] {
     default:
       return all('city', [value]);
   }
+}
+
+/** The scenario in parts that can be told one by one; without chapters it is one. They are to be played in order. */
+export function chaptersOf(scenario: Scenario): { readonly title: string; readonly scenario: Scenario }[] {
+  const parts: { title: string; timeline: Step[] }[] = [];
+  for (const step of scenario.timeline) {
+    if (step.verb === 'chapter') parts.push({ title: step.value, timeline: [] });
+    else if (parts.length === 0) parts.push({ title: scenario.about, timeline: [step] });
+    else parts.at(-1)!.timeline.push(step);
+  }
+  return parts.map(({ title, timeline }) => ({ title, scenario: { ...scenario, timeline } }));
 }

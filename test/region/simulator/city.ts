@@ -5,6 +5,7 @@
 import { type ClaimReport, type Grant, judgeGrant } from '../../../operator/plan/failover/claim.ts';
 import type { Rhythm } from '../../../operator/plan/failover/rhythm.ts';
 import type { Demand } from '../../../operator/plan/placement/city.ts';
+import { LINGER_SECONDS } from '../../../operator/reconcile/agent/share-reconcile.ts';
 import type { Agenda } from './agenda.ts';
 import type { Grants, Report } from './messages.ts';
 import { HUB, type Network } from './network.ts';
@@ -32,9 +33,12 @@ interface Pod {
 interface Held {
   grant: Grant;
   pods: Pod[];
+  /** Withdrawn, and answering on until then: clients are on their way elsewhere. */
+  lingersUntilMs?: number;
 }
 
 const REPORT_SOON_MS = 200;
+const LINGER_MS = LINGER_SECONDS * 1000;
 
 export class SimulatedCity {
   readonly name: string;
@@ -173,14 +177,26 @@ export class SimulatedCity {
     if (judgeGrant(before?.epoch ?? 0, grant, this.session) !== 'Obey') return false;
     this.#world.onObey(this, service, before, grant);
     this.#world.trace(`${this.name} obeys ${service} #${grant.epoch}: ${grant.floor}–${grant.ceiling}`);
-    this.held.set(service, { grant, pods: this.held.get(service)?.pods ?? [] });
+    const pods = this.held.get(service)?.pods ?? [];
+    this.held.set(service, { grant, pods, ...this.#lingering(grant, pods) });
     return true;
+  }
+
+  #lingering({ ceiling }: Grant, pods: readonly Pod[]): Pick<Held, 'lingersUntilMs'> {
+    if (ceiling > 0 || pods.length === 0) return {};
+    const { agenda } = this.#world;
+    agenda.after(LINGER_MS, () => {
+      this.#settle();
+      this.#reportSoon();
+    });
+    return { lingersUntilMs: agenda.nowMs + LINGER_MS };
   }
 
   /** As many pods as the load needs between floor and ceiling; what is not ready ends first. */
   #settle(): void {
     if (!this.isUp) return;
-    for (const [service, { grant, pods }] of this.held) {
+    for (const [service, { grant, pods, lingersUntilMs = 0 }] of this.held) {
+      if (this.#world.agenda.nowMs < lingersUntilMs) continue;
       const wanted = Math.min(grant.ceiling, Math.max(grant.floor, this.needed.get(service) ?? 0));
       while (pods.length < wanted) pods.push({});
       if (pods.length === wanted) continue;
@@ -291,6 +307,8 @@ export class SimulatedCity {
 
   #claimOf(service: string, { epoch, floor, ceiling }: Grant): ClaimReport {
     const needed = this.needed.get(service) ?? 0;
-    return { epoch, floor, ceiling, ...this.podsOf(service), needed };
+    const { running, ready } = this.podsOf(service);
+    // Nobody is to count on what was withdrawn.
+    return { epoch, floor, ceiling, running, ready: ceiling > 0 ? ready : 0, needed };
   }
 }

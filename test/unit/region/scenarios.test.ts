@@ -38,7 +38,7 @@ ${more}`;
     [
       'an unknown verb',
       '[{ partion: porto }]',
-      'timeline[0] is "partion": expected one of wait, partition, heal,',
+      'timeline[0] is "partion": expected one of chapter, wait, partition,',
     ],
     ['two verbs', '[{ kill: porto, wait: 3 }]', 'timeline[0] has 2 verbs: expected one in each step'],
     ['no step', '[]', 'timeline: '],
