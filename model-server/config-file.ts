@@ -70,6 +70,7 @@ const ConfigFile = z.strictObject({
   drainLagSeconds: seconds,
   drainLimitSeconds: seconds,
   logLevel: z.enum(LOG_LEVELS).optional(),
+  accessLogShare: z.number().min(0).max(1).optional(),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 

@@ -34,6 +34,8 @@ export interface Config {
   /** And how long what is in flight then may take. */
   readonly drainLimitSeconds: number;
   readonly logLevel: Level | 'silent';
+  /** Of the requests that are logged, 0 to 1. */
+  readonly accessLogShare: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -87,6 +89,11 @@ In a pod the operator sets AICITY_* variables instead. Anywhere these may be set
   MODEL_SERVER_DRAIN_LAG_SECONDS      default 5, alone 0: requests are still let in so long after SIGTERM
   MODEL_SERVER_DRAIN_LIMIT_SECONDS    default 60: what is in flight then may take so long
   MODEL_SERVER_LOG_LEVEL              default info: ${LOG_LEVELS.join(', ')}
+  MODEL_SERVER_ACCESS_LOG_SHARE       default 0: the share of requests that are logged, up to 1; above 0 those answered
+                                      500 and more are all logged
+  OTEL_EXPORTER_OTLP_ENDPOINT         default none: where spans are sent over OTLP/HTTP; OTEL_SERVICE_NAME,
+                                      OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other variables of
+                                      OpenTelemetry's exporter and batch processor are heeded, too
 `;
 
 /** @returns the configuration, or `help` when that was asked for. @throws ConfigError */
@@ -204,7 +211,16 @@ function limits(
       number('MODEL_SERVER_DRAIN_LAG_SECONDS', 0, 3600) ?? file?.drainLagSeconds ?? drainLagSeconds,
     drainLimitSeconds: number('MODEL_SERVER_DRAIN_LIMIT_SECONDS', 0, 3600) ?? file?.drainLimitSeconds ?? 60,
     logLevel: logLevel(variables['MODEL_SERVER_LOG_LEVEL'] || file?.logLevel || 'info'),
+    accessLogShare:
+      share(variables['MODEL_SERVER_ACCESS_LOG_SHARE'] || undefined) ?? file?.accessLogShare ?? 0,
   };
+}
+
+function share(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^[0-9.]+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  throw new ConfigError(`MODEL_SERVER_ACCESS_LOG_SHARE is "${text}"; expected a number from 0 to 1`);
 }
 
 function registries(text: string): string[] {

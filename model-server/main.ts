@@ -24,6 +24,7 @@ import { Reporter } from './reports/reporter.ts';
 import { openRepository } from './repository/repository.ts';
 import { drain } from './serve/drain.ts';
 import { createModelServer, type ModelServer } from './serve/model-server.ts';
+import { startTracing } from './serve/tracing.ts';
 
 const clock = systemClock;
 /** For answers that are on their way when the engine has died. */
@@ -42,8 +43,10 @@ async function main(): Promise<void> {
   });
   const engine = startEngine();
   const assigned = await readAssignment(config.assignmentFile, log);
+  const tracing = await startTracing(process.env, packageJson.version);
   const server = createModelServer({
-    ...{ serverVersion: packageJson.version, engine, limits: config, clock, log },
+    ...{ serverVersion: packageJson.version, engine, limits: config, clock, log, tracing },
+    accessLogShare: config.accessLogShare,
     models: config.models.map((model) => ({ ...model, ...(assigned && { assignment: assigned }) })),
     isManaged: config.operator !== undefined,
     repository: await openRepository({ ...config, clock }),
@@ -68,7 +71,7 @@ async function main(): Promise<void> {
     server.grpc.drain(limits),
   ]);
   const clean = drained.every(Boolean);
-  await reporter?.stop(LAST_REPORT_SECONDS);
+  await Promise.all([reporter?.stop(LAST_REPORT_SECONDS), tracing?.close()]);
   log.info({ clean }, 'drained');
   process.exit(clean ? 0 : 1);
 }

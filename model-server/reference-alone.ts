@@ -27,7 +27,7 @@ port: 8080
 \`\`\`
 
 Also \`host\`, \`cacheDirectory\`, \`maxBodyBytes\`, \`maxHeldBytes\`, \`maxModelBytes\`, \`drainLagSeconds\`,
-\`drainLimitSeconds\` and \`logLevel\` at the top, and \`format\` and \`digest\` of a model. Flags outrank variables, variables
+\`drainLimitSeconds\`, \`logLevel\` and \`accessLogShare\` at the top, and \`format\` and \`digest\` of a model. Flags outrank variables, variables
 outrank the file. Who runs alone may load and unload models by request; under an operator that is refused, since
 \`spec.model\` decides.
 
@@ -60,4 +60,23 @@ Of a sigstore bundle the signature counts alone, since the key is given: certifi
 and keyless signatures are not supported. What is unsigned is refused with \`SignatureMissing\`, what was changed or is signed by
 somebody else with \`SignatureInvalid\`; the model before it goes on serving. A signature says who made a model, not which
 version it is: pin \`spec.model.version\` or \`spec.model.digest\` against an older one being put in its place.
+## Priorities and time limits
+
+A request may say that it is urgent or that it can wait: with the parameter \`priority\` of the Open Inference Protocol as Triton
+reads it (1 is the highest, 0 and 2 the default, all above 2 can wait), or with the header of RFC 9218 (\`Priority: u=0\` to
+\`u=7\`, 3 being the default). Urgent requests overtake what came up to half of \`requestTimeoutSeconds\` before them, and those
+that can wait give way for as long, so that nothing waits for ever. A full queue refuses all alike.
+
+How long a request may wait, where that is less than \`requestTimeoutSeconds\`, is said by the parameter \`timeout\` in
+microseconds, by gRPC's deadline, or by the header \`Request-Timeout\` in seconds. What waits for a client that has gone is
+dropped.
+
+## Traces and access log
+
+With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set every inference request is a span over OTLP/HTTP, with \`decode\`, \`queue\`,
+\`compute\` and \`encode\` below it. A caller's \`traceparent\` is continued, over HTTP and gRPC; the answer carries the span in
+\`traceresponse\`. Without the variable nothing of it is loaded. \`MODEL_SERVER_ACCESS_LOG_SHARE\` logs a share of the requests,
+with model, status, times and the id of the trace, and all that fail for a reason of the server's. Never logged: what a request
+contains.
+
 `;

@@ -14,12 +14,18 @@ import type { Admission } from './admission.ts';
 import { grpcStatus, readMessage, unary, writeMessage } from './grpc-method.ts';
 import { StreamedInference } from './grpc-stream.ts';
 import type { Call, Inference, Result } from './inference.ts';
-import type { Metrics } from './metrics.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel } from './model-host.ts';
 import { versionOf } from './named-model.ts';
 import { defaultOf } from './signatures.ts';
 import { type Statistics, statisticsOf } from './statistics.ts';
+import {
+  type About,
+  CLIENT_CLOSED,
+  type RequestObserver,
+  type TraceContext,
+  type Tracing,
+} from './tracing.ts';
 
 export interface GrpcInferenceOptions {
   models: Pick<
@@ -29,7 +35,8 @@ export interface GrpcInferenceOptions {
   inference: Inference;
   statistics: Statistics;
   admission: Admission;
-  metrics: Pick<Metrics, 'answered' | 'cancelled'>;
+  observer: RequestObserver;
+  tracing?: Tracing | undefined;
   /** Of this server, for its metadata. */
   serverVersion: string;
   /** Why the process should be restarted, if it should. */
@@ -85,11 +92,16 @@ export class GrpcInference {
   }
 
   readonly #modelInfer: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
-    const withdraw = this.infer(call.request, secondsLeft(call, this.#options.clock), (result) => {
+    const left = secondsLeft(call, this.#options.clock);
+    const done = (result: Result<Buffer>) => {
       if ('error' in result) callback(grpcStatus(result.error));
       else callback(null, result.answer);
-    });
-    call.on('cancelled', withdraw);
+    };
+    const caller = {
+      traceparent: call.metadata.get('traceparent')[0]?.toString(),
+      tracestate: call.metadata.get('tracestate')[0]?.toString(),
+    };
+    call.on('cancelled', this.infer(call.request, left, done, caller));
   };
 
   readonly #modelStreamInfer: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
@@ -113,15 +125,21 @@ export class GrpcInference {
     bytes: Buffer,
     timeoutSeconds: number | undefined,
     done: (result: Result<Buffer>) => void,
+    caller: TraceContext = {},
   ): () => void {
-    const { admission, clock, inference, metrics, models } = this.#options;
+    const { admission, clock, inference, observer, models, tracing } = this.#options;
+    const trace = tracing?.begin('grpc', caller);
+    let named: About['model'];
     const startedAt = clock.monotonicMilliseconds();
     let held = 0;
     const finish = (result: Result<Buffer>) => {
       admission.release(held);
       held = 0;
       const status = 'error' in result ? httpStatus[result.error.kind] : 200;
-      metrics.answered('grpc', status, (clock.monotonicMilliseconds() - startedAt) / 1000);
+      const about = { model: named, timings: 'error' in result ? undefined : result.timings };
+      const seconds = (clock.monotonicMilliseconds() - startedAt) / 1000;
+      observer.answered('grpc', status, seconds, about, trace?.traceparent ?? caller.traceparent);
+      trace?.finish(status, about);
       done(result);
     };
     try {
@@ -130,6 +148,7 @@ export class GrpcInference {
       held = bytes.length;
       const message = readMessage(method.modelInfer.input, bytes);
       const model = models.find(message.modelName, which(message.modelVersion));
+      named = { name: model.name, version: versionOf(model) };
       const refusal = admission.refusal(0, models.queueOf(model));
       if (refusal) throw refusal;
       const withdraw = inference.start(model, () => callOf(model, message, timeoutSeconds), finish);
@@ -137,7 +156,8 @@ export class GrpcInference {
         if (!withdraw()) return;
         admission.release(held);
         held = 0;
-        metrics.cancelled();
+        observer.cancelled();
+        trace?.finish(CLIENT_CLOSED, { model: named });
       };
     } catch (cause) {
       finish({ error: inference.errorOf(cause) });

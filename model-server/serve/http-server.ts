@@ -12,10 +12,18 @@ import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts
 import { type Body, declaredBytes, readBody } from './body.ts';
 import type { Call, Inference } from './inference.ts';
 import { answerMalformed } from './malformed.ts';
-import type { Metrics, Protocol } from './metrics.ts';
+import type { Protocol } from './metrics.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel } from './model-host.ts';
+import { versionOf } from './named-model.ts';
 import { type Route, routeOf } from './routes.ts';
+import {
+  type About,
+  CLIENT_CLOSED,
+  type RequestObserver,
+  type RequestTrace,
+  type Tracing,
+} from './tracing.ts';
 
 export type InferenceRoute = Extract<Route, { kind: 'Model' }> & { action: 'V1Predict' | 'V2Infer' };
 export type OtherRoute = Exclude<Route, InferenceRoute>;
@@ -35,7 +43,8 @@ export interface HttpServerOptions {
   models: Pick<ModelCatalog, 'isDraining' | 'queueOf'>;
   inference: Inference;
   admission: Admission;
-  metrics: Pick<Metrics, 'answered' | 'cancelled'>;
+  observer: RequestObserver;
+  tracing?: Tracing | undefined;
   clock: Clock;
   log: Logger;
   timeouts?: Partial<HttpTimeouts>;
@@ -90,6 +99,7 @@ class Exchange {
   readonly #response: ServerResponse;
   readonly #expectsContinue: boolean;
   readonly #startedAt: number;
+  #trace: RequestTrace | undefined;
 
   constructor(
     options: HttpServerOptions,
@@ -122,7 +132,12 @@ class Exchange {
   }
 
   #infer(route: InferenceRoute): void {
-    const { admission, models, protocols } = this.#options;
+    const { admission, models, protocols, tracing } = this.#options;
+    if (tracing) {
+      const { traceparent, tracestate } = this.#request.headers as Record<string, string>;
+      this.#trace = tracing.begin(protocolOf(route), { traceparent, tracestate });
+      this.#response.setHeader('traceresponse', this.#trace.traceparent);
+    }
     try {
       const queue = models.queueOf(protocols.modelFor(route));
       const refusal =
@@ -141,31 +156,37 @@ class Exchange {
 
   /** Takes the body to the engine, and gives back what it holds when the client has its answer or is gone. */
   #compute(route: InferenceRoute, body: Body): void {
-    const { inference, metrics, protocols } = this.#options;
+    const { inference, observer, protocols } = this.#options;
     let withdraw = () => false;
     this.#response.on('close', () => {
-      if (withdraw()) metrics.cancelled();
+      if (withdraw()) {
+        observer.cancelled();
+        this.#trace?.finish(CLIENT_CLOSED, {});
+      }
       body.release();
     });
     try {
       const model = protocols.modelFor(route);
       const read = () => protocols.callOf(route, model, this.#request, body.bytes);
+      const named = { name: model.name, version: versionOf(model) };
       withdraw = inference.start(model, read, (result) =>
-        this.#finish(route, 'error' in result ? errorAnswer(result.error) : result.answer),
+        'error' in result
+          ? this.#finish(route, errorAnswer(result.error), { model: named })
+          : this.#finish(route, result.answer, { model: named, timings: result.timings }),
       );
     } catch (cause) {
-      this.#finish(route, errorAnswer(this.#errorOf(cause)));
+      this.#finish(route, errorAnswer(this.#errorOf(cause)), {});
     }
   }
 
   #refuse(route: InferenceRoute, cause: unknown): void {
     const answer = errorAnswer(this.#errorOf(cause));
-    this.#count(route, answer.status);
+    this.#count(route, answer.status, {});
     this.#writeUnread(answer);
   }
 
-  #finish(route: InferenceRoute, answer: Answer): void {
-    this.#count(route, answer.status);
+  #finish(route: InferenceRoute, answer: Answer, about: About): void {
+    this.#count(route, answer.status, about);
     this.#write(answer);
   }
 
@@ -179,15 +200,21 @@ class Exchange {
     writeAnswer(this.#response, answer, this.#options.models.isDraining);
   }
 
-  #count(route: InferenceRoute, status: number): void {
-    const protocol: Protocol = route.action === 'V1Predict' ? 'v1' : 'v2';
+  #count(route: InferenceRoute, status: number, about: About): void {
     const seconds = (this.#options.clock.monotonicMilliseconds() - this.#startedAt) / 1000;
-    this.#options.metrics.answered(protocol, status, seconds);
+    const traceparent =
+      this.#trace?.traceparent ?? (this.#request.headers['traceparent'] as string | undefined);
+    this.#options.observer.answered(protocolOf(route), status, seconds, about, traceparent);
+    this.#trace?.finish(status, about);
   }
 
   #errorOf(cause: unknown): ProtocolError {
     return this.#options.inference.errorOf(cause);
   }
+}
+
+function protocolOf({ action }: InferenceRoute): Protocol {
+  return action === 'V1Predict' ? 'v1' : 'v2';
 }
 
 function encodingRefusal({ headers }: IncomingMessage): ProtocolError | undefined {

@@ -12,7 +12,7 @@ import type { Admission } from './admission.ts';
 import { rowsOf } from './batch-tensors.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel } from './model-host.ts';
-import type { Statistics } from './statistics.ts';
+import type { Inferred, Statistics } from './statistics.ts';
 
 /** An inference request that was read: what to run, and how its outputs become an answer. */
 export interface Call<A> {
@@ -26,7 +26,9 @@ export interface Call<A> {
   answer(outputs: NamedTensors): A;
 }
 
-export type Result<A> = { readonly answer: A } | { readonly error: ProtocolError };
+export type Result<A> =
+  | { readonly answer: A; readonly timings: Inferred }
+  | { readonly error: ProtocolError };
 
 export interface InferenceOptions {
   models: Pick<ModelCatalog, 'use' | 'queueOf'>;
@@ -74,16 +76,13 @@ export class Inference {
           }
           model.lastInferenceAt = clock.epochMilliseconds();
           const computedAt = since();
-          const result = this.#answered(call, outcome.outputs);
-          const total = since();
-          if ('error' in result) statistics.failed(model, total);
-          else {
-            const { queuedMilliseconds, computedMilliseconds } = outcome;
-            const output = total - computedAt;
-            statistics.inferred(model, {
-              ...{ rows, total, queue: queuedMilliseconds, input, infer: computedMilliseconds, output },
-            });
-          }
+          const { queuedMilliseconds: queue, computedMilliseconds: infer } = outcome;
+          const result = this.#answered(call, outcome.outputs, () => {
+            const total = since();
+            return { rows, total, queue, input, infer, output: total - computedAt };
+          });
+          if ('error' in result) statistics.failed(model, since());
+          else statistics.inferred(model, result.timings);
           done(result);
         },
       });
@@ -101,9 +100,9 @@ export class Inference {
     }
   }
 
-  #answered<A>(call: Call<A>, outputs: NamedTensors): Result<A> {
+  #answered<A>(call: Call<A>, outputs: NamedTensors, timings: () => Inferred): Result<A> {
     try {
-      return { answer: call.answer(outputs) };
+      return { answer: call.answer(outputs), timings: timings() };
     } catch (cause) {
       return { error: this.errorOf(cause) };
     }

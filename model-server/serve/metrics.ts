@@ -42,6 +42,11 @@ export class Metrics {
     'How long a request waited for the engine.',
     SECONDS,
   );
+  readonly #computeSeconds = this.#histogram(
+    'aicity_compute_duration_seconds',
+    'How long a run of the engine took, of one request or of several that were joined.',
+    SECONDS,
+  );
   readonly #batchRequests = this.#histogram(
     'aicity_batch_requests',
     'Requests per run of the engine.',
@@ -103,7 +108,8 @@ export class Metrics {
     this.#queueSeconds.observe(seconds);
   }
 
-  batchFinished(requests: number, rows: number): void {
+  batchFinished(requests: number, rows: number, seconds: number): void {
+    this.#computeSeconds.observe(seconds);
     this.#batchRequests.observe(requests);
     this.#batchRows.observe(rows);
   }

@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
 import { LoadWindow } from '../reports/load-window.ts';
 import type { Repository } from '../repository/repository.ts';
+import { AccessLog } from './access-log.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { BatcherEvents } from './batcher.ts';
 import { GrpcServer } from './grpc-server.ts';
@@ -16,12 +17,13 @@ import { createHttpServer, type HttpTimeouts } from './http-server.ts';
 import { Inference } from './inference.ts';
 import { LoadMeter } from './load-meter.ts';
 import { LoadTurns } from './load-turns.ts';
-import { Metrics, type Protocol } from './metrics.ts';
+import { Metrics } from './metrics.ts';
 import { ModelCatalog } from './model-catalog.ts';
 import { ModelUses } from './model-uses.ts';
 import { NamedModel, versionOf } from './named-model.ts';
 import { protocolsOf } from './protocols.ts';
 import { Statistics } from './statistics.ts';
+import type { RequestObserver, Tracing } from './tracing.ts';
 import type { VersionPolicy } from './version-policy.ts';
 
 /** What is to be served under one name. */
@@ -47,6 +49,9 @@ export interface ModelServerOptions {
   clock: Clock;
   log: Logger;
   timeouts?: Partial<HttpTimeouts>;
+  /** Of the requests that are logged, 0 to 1; default: none. */
+  accessLogShare?: number;
+  tracing?: Tracing | undefined;
 }
 
 export interface ModelServer {
@@ -98,7 +103,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
   });
   const events: BatcherEvents = {
     batchFinished: (requests, rows, model, milliseconds) => {
-      metrics.batchFinished(requests, rows);
+      metrics.batchFinished(requests, rows, milliseconds / 1000);
       statistics.ran(model, rows, milliseconds);
     },
     requestStarted: (milliseconds) => {
@@ -132,19 +137,22 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
       text: await metrics.registry.metrics(),
     }),
   });
-  const answers = {
+  const accessLog = new AccessLog({ share: options.accessLogShare ?? 0, log });
+  const observer: RequestObserver = {
     cancelled: () => metrics.cancelled(),
-    answered: (protocol: Protocol, status: number, seconds: number) => {
+    answered: (protocol, status, seconds, about, traceparent) => {
       meter.answered(status);
       metrics.answered(protocol, status, seconds);
+      accessLog.answered(protocol, status, seconds, about, traceparent);
     },
   };
+  const { tracing } = options;
   const http = createHttpServer({
-    ...{ protocols, models, inference, admission, clock, log, metrics: answers },
+    ...{ protocols, models, inference, admission, clock, log, observer, tracing },
     ...(options.timeouts ? { timeouts: options.timeouts } : {}),
   });
   const grpc = new GrpcServer({
-    ...{ models, inference, statistics, admission, serverVersion, illness, clock, log, metrics: answers },
+    ...{ models, inference, statistics, admission, serverVersion, illness, clock, log, observer, tracing },
   });
   const window = new LoadWindow();
   const queued = () => total(({ batcher }) => batcher.queued);

@@ -119,6 +119,11 @@ describe('what is wrong is said in a sentence', () => {
       /MODEL_SERVER_MAX_BODY_BYTES is "1e6"; expected/,
     ],
     [
+      ['--model', 'm=x'],
+      { MODEL_SERVER_ACCESS_LOG_SHARE: '5%' },
+      /MODEL_SERVER_ACCESS_LOG_SHARE is "5%"; expected a number from 0 to 1/,
+    ],
+    [
       ['--model', 'm=/x'],
       { MODEL_SERVER_PLAIN_HTTP_REGISTRIES: 'http://r:5000' },
       /has "http:..r:5000"; expected HOST:PORT/,

@@ -77,7 +77,7 @@ beforeEach(async () => {
   server = createHttpServer({
     ...{ protocols, models, admission },
     inference: new Inference({ models, admission, statistics, clock: systemClock, log }),
-    metrics: {
+    observer: {
       answered: (protocol, status) => counted.push(`${protocol} ${status}`),
       cancelled: () => counted.push('cancelled'),
     },
