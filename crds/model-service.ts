@@ -11,6 +11,7 @@ import { MODEL_URI_EXPECTED, MODEL_URI_PATTERN } from './model-uri.ts';
 import { Placement, PlacementDecision } from './placement.ts';
 import { PlacementRecord } from './placement-record.ts';
 import { PodTemplate, Resources } from './pod-fields.ts';
+import { ServiceExposure } from './service-exposure.ts';
 
 export const GROUP = 'aicity.io';
 export const VERSION = 'v1alpha1';
@@ -196,6 +197,7 @@ export const ModelServiceSpec = z
     podTemplate: PodTemplate.optional(),
     serving: Serving,
     rollout: Rollout,
+    service: ServiceExposure.optional(),
     placement: Placement.optional(),
   })
   .meta(

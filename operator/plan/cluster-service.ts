@@ -5,25 +5,28 @@ import { child } from './child.ts';
 import { GRPC_PORT_NAME, HTTP_PORT_NAME, SERVICE_PORT } from './ports.ts';
 import type { DesiredObject } from './target.ts';
 
-/** The Service by which clients inside the cluster reach the ready replicas. */
+/** The Service by which clients reach the ready replicas: inside the cluster, and outside where `spec.service` says so. */
 export function clusterService(service: ModelService): DesiredObject {
-  return child(service, 'Service', {
-    spec: {
-      selector: selectorLabels(service.metadata.name),
-      ports: [
-        {
-          name: 'http',
-          port: SERVICE_PORT,
-          targetPort: HTTP_PORT_NAME,
-          protocol: 'TCP',
-          appProtocol: 'http',
-        },
-        {
-          ...{ name: 'grpc', port: GRPC_PORT, targetPort: GRPC_PORT_NAME, protocol: 'TCP' },
-          // HTTP/2 without TLS, in the words that gateways and meshes read.
-          appProtocol: 'kubernetes.io/h2c',
-        },
-      ],
-    },
-  });
+  const { type, nodePort, loadBalancerClass, annotations } = service.spec.service ?? {};
+  const spec = {
+    ...(type ? { type } : {}),
+    ...(loadBalancerClass ? { loadBalancerClass } : {}),
+    selector: selectorLabels(service.metadata.name),
+    ports: [
+      {
+        name: 'http',
+        port: SERVICE_PORT,
+        targetPort: HTTP_PORT_NAME,
+        protocol: 'TCP',
+        appProtocol: 'http',
+        ...(nodePort ? { nodePort } : {}),
+      },
+      {
+        ...{ name: 'grpc', port: GRPC_PORT, targetPort: GRPC_PORT_NAME, protocol: 'TCP' },
+        // HTTP/2 without TLS, in the words that gateways and meshes read.
+        appProtocol: 'kubernetes.io/h2c',
+      },
+    ],
+  };
+  return child(service, 'Service', { spec }, annotations);
 }

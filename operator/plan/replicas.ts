@@ -14,9 +14,12 @@
  *   floor      | off         | = floor        | held: the last number stays
  *   floor      | off         | = floor = live | spec decides: no number changes by it
  *   floor      | off         | another        | spec decides: somebody has edited it
+ *
+ * In a service that comes from a hub nothing is held: its spec always decides.
  */
 import { ANNOTATIONS } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
+import { REGION_LABELS } from '../../crds/region.ts';
 import type { Autoscaler, Deployment } from './cluster-objects.ts';
 import type { Handover } from './target.ts';
 
@@ -40,7 +43,7 @@ export type ReplicaDecision =
  * @param autoscaler of this service, while there is one
  */
 export function decideReplicas(
-  { spec }: Pick<ModelService, 'spec'>,
+  { metadata, spec }: Pick<ModelService, 'metadata' | 'spec'>,
   deployment: Deployment | undefined,
   autoscaler: Autoscaler | undefined,
 ): ReplicaDecision {
@@ -54,7 +57,9 @@ export function decideReplicas(
     const handover = isSettled ? {} : { handover: handoverOf(deployment, replicas) };
     return { decides: 'Autoscaler', floor, replicas, ...handover };
   }
-  if (remembered === undefined || remembered !== String(spec.replicas)) {
+  // A hub means every number that it writes, and no city may run more than it was granted.
+  const isFromHub = REGION_LABELS.fromHub in (metadata.labels ?? {});
+  if (isFromHub || remembered === undefined || remembered !== String(spec.replicas)) {
     return { decides: 'Spec', replicas: spec.replicas };
   }
   const { resourceVersion } = deployment.metadata;

@@ -47,14 +47,19 @@ function balancerUrl(service: LiveService | undefined): string | undefined {
   const [ingress] = service?.status?.loadBalancer?.ingress ?? [];
   const host = ingress?.ip ?? ingress?.hostname;
   if (service?.spec?.type !== 'LoadBalancer' || !host) return undefined;
-  const { port = 80 } = service.spec.ports?.[0] ?? {};
+  const { port = 80 } = httpPort(service) ?? {};
   return `http://${inUrl(host)}${port === 80 ? '' : `:${port}`}`;
 }
 
 function nodePortUrl(service: LiveService | undefined, address: string | undefined): string | undefined {
-  const nodePort = service?.spec?.ports?.[0]?.nodePort;
+  const nodePort = httpPort(service)?.nodePort;
   if (service?.spec?.type !== 'NodePort' || !nodePort || !address || !URL.canParse(address)) return undefined;
   return `http://${new URL(address).hostname}:${nodePort}`;
+}
+
+function httpPort(service: LiveService | undefined) {
+  const { ports = [] } = service?.spec ?? {};
+  return ports.find(({ name }) => name === 'http') ?? ports[0];
 }
 
 function filled(template: string, key: string): string {

@@ -3,6 +3,7 @@ import type { ModelService } from '../../../crds/model-service.ts';
 import { CONFIG_MAP_KEYS, ModelAssignment } from '../../../crds/pod-contract.ts';
 import { assignmentOf, modelRevision } from '../../../operator/plan/assignment.ts';
 import { autoscaler } from '../../../operator/plan/autoscaler.ts';
+import { clusterService } from '../../../operator/plan/cluster-service.ts';
 import { configMap } from '../../../operator/plan/config-map.ts';
 import { containerResources } from '../../../operator/plan/container-resources.ts';
 import { networkPolicy } from '../../../operator/plan/network-policy.ts';
@@ -12,6 +13,25 @@ import { onCpu, serviceWith, settings, templateRevisionOf } from './builders.ts'
 
 const specOf = (object: object) => (object as { spec: Record<string, unknown> }).spec;
 const service = serviceWith();
+
+describe('the Service', () => {
+  const portsOf = (its: ModelService) => specOf(clusterService(its))['ports'] as { nodePort?: number }[];
+
+  test('says nothing of its type unless told', () => {
+    expect(specOf(clusterService(service))).not.toHaveProperty('type');
+    expect(portsOf(service).every((port) => !('nodePort' in port))).toBe(true);
+  });
+
+  test('is as spec.service has it, and keeps its own mark', () => {
+    const annotations = { 'example.org/pool': 'edge', 'aicity.io/applied': 'mine' };
+    const its = serviceWith({ service: { type: 'LoadBalancer', nodePort: 30_080, annotations } });
+    const { metadata } = clusterService(its);
+    expect(specOf(clusterService(its))).toMatchObject({ type: 'LoadBalancer' });
+    expect(portsOf(its).map(({ nodePort }) => nodePort)).toEqual([30_080, undefined]);
+    expect(metadata.annotations).toMatchObject({ 'example.org/pool': 'edge' });
+    expect(metadata.annotations!['aicity.io/applied']).not.toBe('mine');
+  });
+});
 
 describe('the pod template', () => {
   /** A change of these texts restarts every model of every installation that is upgraded: make it for a reason. */
@@ -48,6 +68,7 @@ describe('the pod template', () => {
       { serving: { ...service.spec.serving, maxBatchSize: 1, requestTimeoutSeconds: 600 } },
     ],
     ['the number of replicas', { replicas: 9 }],
+    ['the type of the Service', { service: { type: 'NodePort' } }],
     ['autoscaling', { autoscaling: { maxReplicas: 9, metrics: [{ type: 'CPU', targetPercent: 50 }] } }],
   ];
   test.each(same)('stays the same when %s changes', (_what, spec) => {

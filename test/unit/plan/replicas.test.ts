@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { ModelService } from '../../../crds/model-service.ts';
 import type { Autoscaler, Deployment, LiveObject } from '../../../operator/plan/cluster-objects.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import { decideReplicas, guaranteedReplicas } from '../../../operator/plan/replicas.ts';
@@ -7,6 +8,10 @@ import { afterSteps, observedWith, onCpu, serviceWith } from './builders.ts';
 
 const fixed = (replicas: number) => serviceWith({ ...onCpu, replicas });
 const scaling = (replicas: number) => serviceWith({ ...onCpu, replicas, autoscaling: { maxReplicas: 9 } });
+const fromHub = (service: ModelService): ModelService => ({
+  ...service,
+  metadata: { ...service.metadata, labels: { 'aicity.io/from-hub': 'true' } },
+});
 const live = (replicas: number, floor?: number): Deployment => ({
   kind: 'Deployment',
   metadata: {
@@ -86,6 +91,7 @@ describe('who decides', () => {
     ['turned off and edited at once', fixed(4), live(6, 3), true, { decides: 'Spec', replicas: 4 }],
     ['held, and the annotation removed by hand', fixed(3), live(6), false, { decides: 'Spec', replicas: 3 }],
     ['held, then to zero', fixed(0), live(6, 3), false, { decides: 'Spec', replicas: 0 }],
+    ['off at the floor, by a hub', fromHub(fixed(3)), live(6, 3), true, { decides: 'Spec', replicas: 3 }],
   ])('%s', (_what, service, deployment, hasAutoscaler, decision) => {
     expect(decideReplicas(service, deployment, hasAutoscaler ? autoscaler() : undefined)).toEqual(decision);
   });
