@@ -199,14 +199,17 @@ export async function removeContainer(container: string): Promise<void> {
 }
 
 /** The containers of all cities on this machine, running or not. */
-export async function listCities(): Promise<{ name: string; container: string; owner: string }[]> {
-  const format = `{{.Label "${cityLabels.name}"}}\t{{.Names}}\t{{.Label "${ownerLabel}"}}`;
+export async function listCities(): Promise<
+  { name: string; container: string; owner: string; wan: string }[]
+> {
+  const labels = [cityLabels.name, ownerLabel, cityLabels.wan].map((label) => `{{.Label "${label}"}}`);
+  const format = `{{.Names}}\t${labels.join('\t')}`;
   const lines = await docker(['ps', '--all', '--filter', `label=${cityLabels.name}`, '--format', format]);
   return lines
     .split('\n')
     .filter(Boolean)
     .map((line) => line.split('\t'))
-    .map(([name = '', container = '', owner = '']) => ({ name, container, owner }));
+    .map(([container = '', name = '', owner = '', wan = '']) => ({ name, container, owner, wan }));
 }
 
 async function inspect(container: string): Promise<Container> {

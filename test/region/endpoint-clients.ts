@@ -7,8 +7,13 @@ import type { Endpoint, ModelService } from '../../crds/model-service.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { HUB_NAME, type Region } from './region.ts';
 
+/** An endpoint, and where it is reached from this machine. */
+export type ReachedEndpoint = Endpoint & { readonly reached: string };
+
 export interface ClientsPlan {
-  readonly namespace: string;
+  /** What `status.endpoints[]` says now. */
+  readonly read: () => Promise<readonly ReachedEndpoint[]>;
+  /** Of the model. */
   readonly name: string;
   readonly clients?: number;
   /** Pause of each client between two requests. */
@@ -29,17 +34,18 @@ const TIMEOUT_MS = 5_000;
 
 export class EndpointClients {
   readonly unanswered: Unanswered[] = [];
-  readonly #region: Region;
   readonly #plan: ClientsPlan;
   readonly #dispatcher = new Agent({ connect: { timeout: TIMEOUT_MS } });
   readonly #ending = new AbortController();
   readonly #running: Promise<unknown>;
   readonly #answered = new Map<string, number>();
-  #endpoints: readonly (Endpoint & { readonly reached: string })[] = [];
+  readonly #answers = new Map<number, number>();
+  readonly #answeredAtMs: number[] = [];
+  #lastAnswer = Number.NaN;
+  #endpoints: readonly ReachedEndpoint[] = [];
   #readAtMs = 0;
 
-  constructor(region: Region, plan: ClientsPlan) {
-    this.#region = region;
+  constructor(plan: ClientsPlan) {
     this.#plan = plan;
     const clients = Array.from({ length: plan.clients ?? 4 }, (_, at) => this.#ask(at));
     this.#running = Promise.all([this.#follow(), ...clients]);
@@ -50,8 +56,42 @@ export class EndpointClients {
     return this.#answered;
   }
 
-  get endpoints(): readonly Endpoint[] {
+  /** How often each number was the first of an answer, rounded to a hundredth: batches differ in the last bits. */
+  get answers(): ReadonlyMap<number, number> {
+    return this.#answers;
+  }
+
+  /** The newest of them. */
+  get lastAnswer(): number {
+    return this.#lastAnswer;
+  }
+
+  get answeredInAll(): number {
+    return this.#answeredAtMs.length;
+  }
+
+  /** Answers per second over the last seconds. */
+  requestsPerSecond(seconds: number): number {
+    const since = performance.now() - seconds * 1000;
+    const first = this.#answeredAtMs.findLastIndex((at) => at < since) + 1;
+    return (this.#answeredAtMs.length - first) / seconds;
+  }
+
+  /** Where requests go, and at which address of this machine's networks. */
+  get endpoints(): readonly ReachedEndpoint[] {
     return this.#endpoints;
+  }
+
+  async untilAnswered(more: number, timeoutSeconds = 60): Promise<void> {
+    const wanted = this.answeredInAll + more;
+    const deadline = performance.now() + timeoutSeconds * 1000;
+    while (this.answeredInAll < wanted) {
+      if (performance.now() > deadline) {
+        const why = this.unanswered.slice(-3).map(({ city, why }) => `${city}: ${why}`);
+        throw new Error(`only ${this.answeredInAll} of ${wanted} requests were answered; ${why.join('; ')}`);
+      }
+      await pause(50);
+    }
   }
 
   /** Requests that began since then and were not answered. */
@@ -82,16 +122,7 @@ export class EndpointClients {
   }
 
   async #read(): Promise<void> {
-    const { status } = await this.#region
-      .client(HUB_NAME)
-      .get<ModelService>(resources.ModelService, this.#plan, { timeoutSeconds: 2 });
-    const reached = (status?.endpoints ?? []).map(async (endpoint) => {
-      const url = new URL(endpoint.url);
-      // The name of a city is known on the shared network only.
-      if (this.#region.cities.has(url.hostname)) url.hostname = await this.#region.addressOf(url.hostname);
-      return { ...endpoint, reached: url.origin };
-    });
-    this.#endpoints = await Promise.all(reached);
+    this.#endpoints = await this.#plan.read();
     this.#readAtMs = performance.now();
   }
 
@@ -101,35 +132,59 @@ export class EndpointClients {
       const endpoint = chosen(this.#endpoints, turn);
       if (endpoint) {
         const atMs = performance.now();
-        const why = await this.#post(`${endpoint.reached}/v1/models/${name}:predict`, body);
-        if (why === undefined)
-          this.#answered.set(endpoint.city, (this.#answered.get(endpoint.city) ?? 0) + 1);
-        else this.unanswered.push({ city: endpoint.city, atMs, why });
+        try {
+          this.#count(endpoint.city, await this.#post(`${endpoint.reached}/v1/models/${name}:predict`, body));
+        } catch (error) {
+          const { code = '', message } = error as NodeJS.ErrnoException;
+          this.unanswered.push({ city: endpoint.city, atMs, why: `${code} ${message}`.trim() });
+        }
       }
       await pause(pauseMilliseconds);
     }
   }
 
-  /** @returns why there was no answer; undefined when there was one */
-  async #post(url: string, body: string): Promise<string | undefined> {
-    try {
-      const { statusCode, body: answer } = await request(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-        dispatcher: this.#dispatcher,
-        headersTimeout: TIMEOUT_MS,
-        bodyTimeout: TIMEOUT_MS,
-      });
-      const text = await answer.text();
-      return statusCode === 200 && text.includes('predictions')
-        ? undefined
-        : `${statusCode}: ${text.slice(0, 200)}`;
-    } catch (error) {
-      const { code = '', message } = error as NodeJS.ErrnoException;
-      return `${code} ${message}`;
-    }
+  #count(city: string, answer: number): void {
+    this.#answered.set(city, (this.#answered.get(city) ?? 0) + 1);
+    this.#answers.set(answer, (this.#answers.get(answer) ?? 0) + 1);
+    this.#answeredAtMs.push(performance.now());
+    this.#lastAnswer = answer;
   }
+
+  /** @returns the first number of the answer */
+  async #post(url: string, body: string): Promise<number> {
+    const { statusCode, body: answer } = await request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      dispatcher: this.#dispatcher,
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+    });
+    const text = await answer.text();
+    if (statusCode !== 200) throw new Error(`${statusCode}: ${text.slice(0, 200)}`);
+    const first = (JSON.parse(text) as { predictions?: number[][] }).predictions?.[0]?.[0];
+    if (typeof first !== 'number') throw new Error(`no forecast: ${text.slice(0, 200)}`);
+    return Math.round(first * 100) / 100;
+  }
+}
+
+/** Asks the hub for the endpoints of one service. */
+export function endpointsOn(
+  region: Region,
+  service: { readonly namespace: string; readonly name: string },
+): ClientsPlan['read'] {
+  return async () => {
+    const { status } = await region
+      .client(HUB_NAME)
+      .get<ModelService>(resources.ModelService, service, { timeoutSeconds: 2 });
+    const reached = (status?.endpoints ?? []).map(async (endpoint) => {
+      const url = new URL(endpoint.url);
+      // The name of a city is known on the shared network only.
+      if (region.cities.has(url.hostname)) url.hostname = await region.addressOf(url.hostname);
+      return { ...endpoint, reached: url.origin };
+    });
+    return await Promise.all(reached);
+  };
 }
 
 /** Turns are dealt to the endpoints in proportion to their weights. */

@@ -2,11 +2,14 @@
  * A whole region: a hub and its cities as clusters of their own, which share one network and nothing else. The operator is
  * installed into each by its chart; the cities dial in to the hub with a token, as they would through NAT.
  */
-import { API_VERSION } from '../../crds/model-service.ts';
-import { CITY_OBJECTS, cityNamespace } from '../../crds/region.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import { fromFile } from '../../operator/kube/kubeconfig.ts';
+import { repository } from './cache.ts';
 import type { City } from './city.ts';
+import { run } from './command.ts';
 import { type Images, installOperator, openModelStore } from './installation.ts';
 import { step } from './progress.ts';
 import { startCity } from './start-city.ts';
@@ -29,7 +32,8 @@ export interface RegionOptions {
 /** The hub's host name on the shared network. */
 export const HUB_NAME = 'hub';
 export const API_PORT = 6443;
-const NETWORK = 'region';
+/** The network that all clusters of a region share. */
+export const NETWORK = 'region';
 
 export class Region {
   readonly hub: City;
@@ -149,37 +153,33 @@ export class Region {
     await Promise.all([this.hub, ...this.cities.values()].map((city) => city.stop()));
   }
 
-  /** The way of plain YAML, as docs/region.md describes it: a CityCluster on the hub, and its token into the city. */
-  async #join(name: string, { labels, spec = {} }: RegionCity, images: Images): Promise<void> {
+  /** As a person does it: `kubectl aicity join` against the hub, and a Helm release with what it gives in the city. */
+  async #join(name: string, { labels = {}, spec = {} }: RegionCity, images: Images): Promise<void> {
     await step(`joining ${name}`, async () => {
-      const city = this.city(name);
-      const metadata = { name, ...(labels ? { labels } : {}) };
-      await this.hub.apply(JSON.stringify({ apiVersion: API_VERSION, kind: 'CityCluster', metadata, spec }));
-      const { token, authority } = await this.#credentialsOf(name);
-      const settings = {
-        'city.name': name,
-        'city.address': `https://${name}:${API_PORT}`,
-        'city.peerPorts': `{${API_PORT}}`,
-        'city.hub.server': `https://${HUB_NAME}:${API_PORT}`,
-        'city.hub.caData': authority,
-        'city.hub.token': token,
-        replicas: '1',
-      };
-      const flags = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-      await Promise.all([installOperator(city, images, flags), openModelStore(city, images)]);
+      const folder = await mkdtemp(join(tmpdir(), 'aicity-join-'));
+      try {
+        const values = join(folder, 'values.yaml');
+        await run(process.execPath, [
+          ...[join(repository, 'operator', 'cli', 'main.ts'), 'join', name],
+          ...['--kubeconfig', this.hub.kubeconfigPath, '--server', apiServer(HUB_NAME)],
+          ...['--address', apiServer(name), '--output', values],
+          ...Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
+        ]);
+        const patch = JSON.stringify({ spec });
+        await this.hub.kubectl(['patch', 'citycluster', name, '--type=merge', '--patch', patch]);
+        const flags = ['--values', values, '--set', `city.peerPorts={${API_PORT}}`, '--set', 'replicas=1'];
+        const city = this.city(name);
+        await Promise.all([installOperator(city, images, flags), openModelStore(city, images)]);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
     });
   }
+}
 
-  async #credentialsOf(city: string): Promise<{ token: string; authority: string }> {
-    const secret = ['-n', cityNamespace(city), 'get', 'secret', CITY_OBJECTS.tokenSecret];
-    let encoded = '';
-    await this.hub.until(`the token of ${city}`, 60, async () => {
-      encoded = await this.hub.kubectl([...secret, '-o', 'jsonpath={.data.token}']);
-      return encoded !== '';
-    });
-    const authority = /certificate-authority-data: (\S+)/.exec(await this.hub.readKubeconfig())![1]!;
-    return { token: Buffer.from(encoded, 'base64').toString(), authority };
-  }
+/** As other clusters of the region reach it. */
+function apiServer(host: string): string {
+  return `https://${host}:${API_PORT}`;
 }
 
 function clientOf({ name, kubeconfigPath }: City): HttpKubeClient {

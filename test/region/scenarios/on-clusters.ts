@@ -4,7 +4,7 @@ import { LABELS } from '../../../crds/labels.ts';
 import { API_VERSION, type ModelService, type ModelServiceSpec } from '../../../crds/model-service.ts';
 import type { KubeObject } from '../../../operator/kube/objects.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { EndpointClients } from '../endpoint-clients.ts';
+import { EndpointClients, endpointsOn } from '../endpoint-clients.ts';
 import { HUB_NAME, type Region } from '../region.ts';
 import type { ScenarioStage } from './perform.ts';
 import type { Picture, ServicePicture } from './picture.ts';
@@ -179,8 +179,8 @@ export class ClusterStage implements ScenarioStage {
       JSON.stringify({ apiVersion: API_VERSION, kind: 'ModelService', metadata, spec: small }),
     );
     this.#names.add(service);
-    const plan = { namespace: NAMESPACE, name: service, body: BODY, clients: 3 };
-    if (!this.#clients.has(service)) this.#clients.set(service, new EndpointClients(this.#region, plan));
+    const plan = { read: endpointsOn(this.#region, metadata), name: service, body: BODY, clients: 3 };
+    if (!this.#clients.has(service)) this.#clients.set(service, new EndpointClients(plan));
   }
 
   async delete(service: string): Promise<void> {
