@@ -115,7 +115,8 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
   const named = options.models.map(
     ({ name, policy, labels }) =>
       new NamedModel({
-        ...{ name, engine, repository, uses, turns, metrics, clock, log, events },
+        ...{ name, engine, repository, uses, turns, metrics, clock, events },
+        log: isManaged ? log : log.child({ model: name }),
         ...(policy && { policy }),
         ...(labels && { labels }),
         serving: Serving.parse(undefined),
