@@ -1,8 +1,15 @@
 /**
  * A city: an agent that obeys grants and reports, and a cluster that starts and ends pods as the grants say. The agent
- * keeps to the contract of operator/plan/failover/claim.ts and knows nothing else of the hub.
+ * decides with the operator's own pure code (operator/plan/agent) which session it is in and which grants it obeys.
  */
-import { type ClaimReport, type Grant, judgeGrant } from '../../../operator/plan/failover/claim.ts';
+import { isWithdrawn, verdictOn } from '../../../operator/plan/agent/obedience.ts';
+import {
+  beginSession,
+  type Session,
+  type SessionInput,
+  stepSession,
+} from '../../../operator/plan/agent/session.ts';
+import type { ClaimReport, Grant } from '../../../operator/plan/failover/claim.ts';
 import type { Rhythm } from '../../../operator/plan/failover/rhythm.ts';
 import type { Demand } from '../../../operator/plan/placement/city.ts';
 import { LINGER_SECONDS } from '../../../operator/reconcile/agent/share-reconcile.ts';
@@ -48,14 +55,13 @@ export class SimulatedCity {
   isPaused = false;
   /** Pods start and do not become ready. */
   isUnfit = false;
-  session = '';
   readonly held = new Map<string, Held>();
   /** Replicas that the load needs, by service. */
   readonly needed = new Map<string, number>();
   #sessions = 0;
   #sequence = 0;
   readonly #sentAtMs = new Map<number, number>();
-  #answeredAtMs = 0;
+  #session: Session = beginSession('', 0);
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #isReportDue = false;
   readonly #views = new Map<string, { sees: boolean; atMs: number }>();
@@ -67,8 +73,12 @@ export class SimulatedCity {
     this.#world = world;
   }
 
+  get session(): string {
+    return this.#session.id;
+  }
+
   start(): void {
-    this.#beginSession();
+    this.#restart();
     const { agenda, random, rhythm } = this.#world;
     const everyMs = rhythm.heartbeatMs / 3;
     const look = (): void => {
@@ -94,7 +104,7 @@ export class SimulatedCity {
   recover(): void {
     this.isUp = true;
     this.#views.clear();
-    this.#beginSession();
+    this.#restart();
     this.#settle();
   }
 
@@ -113,13 +123,13 @@ export class SimulatedCity {
 
   /** The agent is replaced: it finds what was agreed and begins a new session. */
   restartAgent(): void {
-    this.#beginSession();
+    this.#restart();
   }
 
   /** The city is installed anew: nothing of what was agreed is left. */
   reinstall(): void {
     this.held.clear();
-    this.#beginSession();
+    this.#restart();
   }
 
   pause(): void {
@@ -142,9 +152,8 @@ export class SimulatedCity {
       return;
     }
     this.#keepSession();
-    // What counts is when the city spoke: an answer that was long under way says nothing about now.
-    const sentAtMs = message.answers === undefined ? undefined : this.#sentAtMs.get(message.answers);
-    if (sentAtMs !== undefined) this.#answeredAtMs = Math.max(this.#answeredAtMs, sentAtMs);
+    const sentMs = message.answers === undefined ? undefined : this.#sentAtMs.get(message.answers);
+    if (sentMs !== undefined) this.#feed({ type: 'Answered', sentMs });
     const obeyed = [...message.grants].filter(([service, grant]) => this.#obeys(service, grant));
     if (obeyed.length === 0) return;
     this.#settle();
@@ -174,7 +183,7 @@ export class SimulatedCity {
 
   #obeys(service: string, grant: Grant): boolean {
     const before = this.held.get(service)?.grant;
-    if (judgeGrant(before?.epoch ?? 0, grant, this.session) !== 'Obey') return false;
+    if (verdictOn(before, grant, this.session) !== 'Obey') return false;
     this.#world.onObey(this, service, before, grant);
     this.#world.trace(`${this.name} obeys ${service} #${grant.epoch}: ${grant.floor}–${grant.ceiling}`);
     const pods = this.held.get(service)?.pods ?? [];
@@ -251,16 +260,20 @@ export class SimulatedCity {
   }
 
   #keepSession(): void {
-    const { agenda, rhythm } = this.#world;
-    if (agenda.nowMs - this.#answeredAtMs > rhythm.sessionMs) this.#beginSession();
+    this.#feed({ type: 'Look', nowMs: this.#world.agenda.nowMs });
   }
 
-  #beginSession(): void {
-    this.#sessions++;
-    this.session = `${this.name}-${this.#sessions}`;
-    this.#answeredAtMs = this.#world.agenda.nowMs;
+  #restart(): void {
+    this.#feed({ type: 'Restart', nowMs: this.#world.agenda.nowMs });
+  }
+
+  #feed(input: SessionInput): void {
+    const before = this.session;
+    const newId = () => `${this.name}-${++this.#sessions}`;
+    this.#session = stepSession(this.#session, input, this.#world.rhythm, newId);
+    if (this.session === before) return;
     // What was withdrawn need not be remembered any longer: no grant of an earlier session is obeyed.
-    for (const [key, { grant }] of this.held) if (grant.ceiling === 0) this.held.delete(key);
+    for (const [key, { grant }] of this.held) if (isWithdrawn(grant)) this.held.delete(key);
     this.#reportSoon();
   }
 
@@ -301,7 +314,7 @@ export class SimulatedCity {
 
   /** Speaks again when the last report was not answered. */
   #repeat(sequence: number): void {
-    const isAnswered = this.#answeredAtMs >= this.#sentAtMs.get(sequence)!;
+    const isAnswered = this.#session.answeredMs >= this.#sentAtMs.get(sequence)!;
     if (sequence === this.#sequence && !isAnswered) this.#reportSoon();
   }
 
