@@ -1,11 +1,14 @@
 import type { Engine } from '../../model-server/engine/engine.ts';
 import type { BenchModel } from './models.ts';
 import { percentile } from './percentile.ts';
+import { valuesOf } from './requests.ts';
 
 export interface LoopResult {
-  rowsPerSecond: number;
+  readonly rowsPerSecond: number;
   /** Milliseconds of one run. */
-  p99: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuSecondsPerRow: number;
 }
 
 /**
@@ -14,22 +17,29 @@ export interface LoopResult {
  */
 export async function loopEngine(
   engine: Engine,
-  { name, inputShape }: BenchModel,
+  model: BenchModel,
   rows: number,
   seconds: number,
 ): Promise<LoopResult> {
-  const size = rows * inputShape.reduce((product, each) => product * each, 1);
-  const numbers = Float32Array.from({ length: size }, (_, index) => (index % 97) / 97);
+  const numbers = valuesOf(model, rows);
   const milliseconds: number[] = [];
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + seconds * 1000;
   for (let now = startedAt; now < endsAt; ) {
-    const tensor = { datatype: 'FP32', shape: [rows, ...inputShape], data: numbers.slice() } as const;
-    await engine.run(name, 'serving_default', new Map([['x', tensor]]));
+    const tensor = { datatype: 'FP32', shape: [rows, ...model.inputShape], data: numbers.slice() } as const;
+    await engine.run(model.name, 'serving_default', new Map([['x', tensor]]));
     const ended = performance.now();
     milliseconds.push(ended - now);
     now = ended;
   }
   const elapsedSeconds = (performance.now() - startedAt) / 1000;
-  return { rowsPerSecond: (milliseconds.length * rows) / elapsedSeconds, p99: percentile(milliseconds, 99) };
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const total = milliseconds.length * rows;
+  return {
+    rowsPerSecond: total / elapsedSeconds,
+    p50: percentile(milliseconds, 50),
+    p99: percentile(milliseconds, 99),
+    cpuSecondsPerRow: (user + system) / 1e6 / total,
+  };
 }

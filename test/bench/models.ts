@@ -13,8 +13,10 @@ const INT32 = 3;
 
 export interface BenchModel {
   readonly name: string;
-  /** How rows of the benchmark call one request. */
-  readonly request: string;
+  /** Rows in one request, each measured. */
+  readonly rowsPerRequest: readonly number[];
+  /** How rows of the benchmark call a request of so many rows. */
+  requests(rows: number): string;
   /** Without the number of rows. */
   readonly inputShape: readonly number[];
   /** What precedes the output in the graph, in order. */
@@ -25,7 +27,8 @@ export interface BenchModel {
 export const benchModels: readonly BenchModel[] = [
   {
     name: 'image',
-    request: 'one 32×32×3 image',
+    rowsPerRequest: [1, 8],
+    requests: (rows) => (rows === 1 ? 'one 32×32×3 image' : `${rows} 32×32×3 images`),
     inputShape: [32, 32, 3],
     nodes: [
       ...convolution('conv1', 'x', [3, 3, 3, 32]),
@@ -39,7 +42,8 @@ export const benchModels: readonly BenchModel[] = [
   },
   {
     name: 'table',
-    request: 'one row of 24 numbers',
+    rowsPerRequest: [1],
+    requests: () => 'one row of 24 numbers',
     inputShape: [24],
     nodes: [...dense('dense1', 'x', [24, 64], 'Relu'), ...dense('y', 'dense1', [64, 1], 'Identity')],
     output: { node: 'y', size: 1 },

@@ -1,0 +1,31 @@
+/** What takes part in the server's benchmark: our server, and whoever is put beside it. */
+import type { BenchModel } from './models.ts';
+
+export type Protocol = 'JSON' | 'raw tensor';
+
+/** What a client sends again and again. */
+export interface ClientRequest {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
+export interface Contender {
+  /** Its column in the results. */
+  readonly name: string;
+  /**
+   * Starts it, as somebody who knows it well would, with one model: a SavedModel, in `directory`. Resolves when it listens.
+   * @param port free when this was called.
+   */
+  start(model: BenchModel, directory: string, port: number): Promise<Contestant>;
+}
+
+/** A contender that runs. */
+export interface Contestant {
+  /** Its first process; those that it starts count as well. */
+  readonly pid: number;
+  /** An inference of so many rows; undefined where it does not speak the protocol. */
+  request(protocol: Protocol, rows: number): ClientRequest | undefined;
+  /** Ends it and all its processes. */
+  stop(): Promise<void>;
+}

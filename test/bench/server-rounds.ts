@@ -1,0 +1,200 @@
+/**
+ * Measures contenders and the bare engine side by side: each round goes once through all of them before the next round
+ * begins, so that whatever else the machine does is shared fairly, and the median of the rounds counts.
+ */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Engine } from '../../model-server/engine/engine.ts';
+import { startEngine } from '../../model-server/engine/host.ts';
+import type { Contender, Contestant, Protocol } from './contender.ts';
+import { loopEngine } from './engine-loop.ts';
+import { measureLoad } from './load.ts';
+import type { BenchModel } from './models.ts';
+import { percentile } from './percentile.ts';
+import { costsOf } from './process-costs.ts';
+import type { Row } from './result.ts';
+
+const CLIENTS = [1, 16, 64];
+/** As many rows as the server joins by default. */
+const MAX_BATCH_SIZE = 32;
+const WARM_UP_SECONDS = 1.5;
+const PROTOCOLS: readonly Protocol[] = ['JSON', 'raw tensor'];
+const MEBIBYTE = 2 ** 20;
+
+export interface Settings {
+  /** Of one measurement. */
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+/** What is measured of each, and of the bare engine. */
+interface Figures {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuPerThousand: number;
+}
+interface Started {
+  readonly contender: Contender;
+  readonly contestant: Contestant;
+  readonly firstAnswerSeconds: number;
+  readonly residentBytes: number;
+}
+
+export async function measureModel(
+  model: BenchModel,
+  place: string,
+  contenders: readonly Contender[],
+  settings: Settings,
+): Promise<Row[]> {
+  const engine = startEngine();
+  await engine.load(model.name, join(place, '1'));
+  const started: Started[] = [];
+  try {
+    for (const contender of contenders) started.push(await start(contender, model, place));
+    const rows: Row[] = [];
+    for (const rowsPerRequest of model.rowsPerRequest) {
+      for (const protocol of PROTOCOLS) {
+        await warmUp(started, protocol, rowsPerRequest);
+        for (const clients of CLIENTS) {
+          rows.push(
+            ...(await measureRow(engine, model, started, { protocol, rowsPerRequest, clients }, settings)),
+          );
+        }
+      }
+    }
+    return [...rows, ...standingCosts(model, started)];
+  } finally {
+    for (const { contestant } of started) await contestant.stop();
+    await engine.close();
+  }
+}
+
+async function start(contender: Contender, model: BenchModel, place: string): Promise<Started> {
+  const port = await freePort();
+  const startedAt = performance.now();
+  const contestant = await contender.start(model, place, port);
+  const request = PROTOCOLS.map((protocol) => contestant.request(protocol, 1)).find((each) => each);
+  if (!request) throw new Error(`${contender.name} takes no request`);
+  const { url, body, headers } = request;
+  for (;;) {
+    const answer = await fetch(url, {
+      method: 'POST',
+      body: new Uint8Array(Buffer.from(body)),
+      ...(headers && { headers }),
+    }).catch(() => undefined);
+    await answer?.arrayBuffer();
+    if (answer?.ok) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const firstAnswerSeconds = (performance.now() - startedAt) / 1000;
+  return { contender, contestant, firstAnswerSeconds, ...costsOf(contestant.pid) };
+}
+
+async function warmUp(started: readonly Started[], protocol: Protocol, rows: number): Promise<void> {
+  for (const { contestant } of started) {
+    const request = contestant.request(protocol, rows);
+    if (request) await measureLoad({ ...request, clients: 16, seconds: WARM_UP_SECONDS });
+  }
+}
+
+interface Case {
+  readonly protocol: Protocol;
+  readonly rowsPerRequest: number;
+  readonly clients: number;
+}
+
+async function measureRow(
+  engine: Engine,
+  model: BenchModel,
+  started: readonly Started[],
+  { protocol, rowsPerRequest, clients }: Case,
+  { seconds, rounds }: Settings,
+): Promise<Row[]> {
+  const limits: Figures[] = [];
+  const figures = new Map<string, Figures[]>();
+  for (let round = 0; round < rounds; round++) {
+    limits.push(await limit(engine, model, rowsPerRequest, clients, seconds));
+    for (const { contender, contestant } of started) {
+      const request = contestant.request(protocol, rowsPerRequest);
+      if (!request) continue;
+      const before = costsOf(contestant.pid).cpuSeconds;
+      const result = await measureLoad({ ...request, clients, seconds });
+      const cpuSeconds = costsOf(contestant.pid).cpuSeconds - before;
+      const list = figures.get(contender.name) ?? [];
+      list.push({
+        ...result,
+        perSecond: result.requestsPerSecond,
+        cpuPerThousand: (cpuSeconds / result.requests) * 1000,
+      });
+      figures.set(contender.name, list);
+    }
+  }
+  const what = `${model.requests(rowsPerRequest)}, ${protocol}, ${clients} client${clients > 1 ? 's' : ''}`;
+  const row = (kind: string, unit: string, better: Row['better'], read: (one: Figures) => number): Row => {
+    const [ours, ...peers] = started.map(({ contender: { name } }) => {
+      const list = figures.get(name);
+      return [name, list && median(list.map(read))] as const;
+    });
+    const known = peers.flatMap(([name, figure]) => (figure === undefined ? [] : [[name, figure]]));
+    return {
+      ...{ what: `${what}${kind}`, unit, better, ours: ours?.[1] as number, limit: median(limits.map(read)) },
+      ...(known.length > 0 ? { peers: Object.fromEntries(known) as Record<string, number> } : {}),
+    };
+  };
+  return [
+    row('', 'req/s', 'higher', ({ perSecond }) => perSecond),
+    row(', median time', 'ms', 'lower', ({ p50 }) => p50),
+    row(', p99', 'ms', 'lower', ({ p99 }) => p99),
+    row(', processor time of 1,000 requests', 'CPU s', 'lower', ({ cpuPerThousand }) => cpuPerThousand),
+  ];
+}
+
+/** The engine's own pace with as many rows as could at best be in one run. */
+async function limit(
+  engine: Engine,
+  model: BenchModel,
+  rowsPerRequest: number,
+  clients: number,
+  seconds: number,
+): Promise<Figures> {
+  const rows = rowsPerRequest * Math.min(clients, Math.max(1, Math.floor(MAX_BATCH_SIZE / rowsPerRequest)));
+  const { rowsPerSecond, p50, p99, cpuSecondsPerRow } = await loopEngine(engine, model, rows, seconds / 2);
+  return {
+    perSecond: rowsPerSecond / rowsPerRequest,
+    ...{ p50, p99 },
+    cpuPerThousand: cpuSecondsPerRow * rowsPerRequest * 1000,
+  };
+}
+
+function standingCosts(model: BenchModel, started: readonly Started[]): Row[] {
+  const row = (what: string, unit: string, read: (each: Started) => number): Row => {
+    const [ours, ...peers] = started.map((each) => [each.contender.name, read(each)] as const);
+    return {
+      ...{ what: `${model.name}: ${what}`, unit, better: 'lower', ours: ours?.[1] as number },
+      ...(peers.length > 0 ? { peers: Object.fromEntries(peers) } : {}),
+    };
+  };
+  return [
+    row('process start until the first answer', 's', ({ firstAnswerSeconds }) => firstAnswerSeconds),
+    row('resident memory after the first answer', 'MiB', ({ residentBytes }) => residentBytes / MEBIBYTE),
+    row(
+      'resident memory after the load',
+      'MiB',
+      ({ contestant }) => costsOf(contestant.pid).residentBytes / MEBIBYTE,
+    ),
+  ];
+}
+
+const median = (figures: readonly number[]) => percentile(figures, 50);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
