@@ -102,9 +102,10 @@ describe('server-side apply', () => {
       const made = await client.apply(resources[kind], first, forced);
       expect(made.metadata.resourceVersion).not.toBe('1');
       await expect(client.apply(resources[kind], first, forced)).rejects.toMatchObject({ kind: 'conflict' });
-      expect((await client.get(resources[kind], { name, namespace })).metadata.resourceVersion).toBe(
-        made.metadata.resourceVersion,
-      );
+      const { uid, generation } = made.metadata;
+      expect(await client.get(resources[kind], { name, namespace })).toMatchObject({
+        metadata: { uid, ...(generation === undefined ? {} : { generation }) },
+      });
     },
   );
 
@@ -181,6 +182,26 @@ describe('other verbs', () => {
   test('a kind that is not installed is not found', async () => {
     const resource = { apiVersion: 'no.such/v1', kind: 'Thing', plural: 'things', namespaced: false };
     await expect(client.list(resource)).rejects.toMatchObject({ kind: 'notFound' });
+  });
+});
+
+test('a namespace that is being deleted is said to be so', async () => {
+  const ending = await city.freshNamespace('ending');
+  const held = { metadata: { name: 'held', namespace: ending, finalizers: ['example.org/hold'] } };
+  await client.create(resources.ConfigMap, held);
+  await client.delete(resources.Namespace, { name: ending });
+  const refused = { metadata: { name: 'refused', namespace: ending } };
+  for (const making of [
+    () => client.apply(resources.ConfigMap, refused, options),
+    () => client.create(resources.ConfigMap, refused),
+  ]) {
+    await expect(making()).rejects.toMatchObject({ status: 403, reason: 'NamespaceTerminating' });
+  }
+  await client.request({
+    method: 'PATCH',
+    path: resourcePath(resources.ConfigMap, held.metadata),
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { finalizers: null } },
   });
 });
 
