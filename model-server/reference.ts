@@ -2,33 +2,18 @@
 import { HELP } from './config.ts';
 import { ALONE } from './reference-alone.ts';
 import { type Gauges, Metrics } from './serve/metrics.ts';
+import { OPERATIONS, type Operation } from './serve/routes.ts';
 
-const ROUTES: readonly (readonly [string, string])[] = [
-  ['`GET /`', 'What is served, with a request to copy.'],
-  ['`GET /v2/health/live`', '200 while the process is well, also while a model loads.'],
-  [
-    '`GET /v2/health/ready`',
-    '200 when a model has answered an inference; 503 before, and while the server drains.',
-  ],
-  ['`GET /metrics`', 'Figures for Prometheus.'],
-  ['`GET /v1/models`, `GET /v2/models`', 'The names that are served.'],
-  [
-    '`GET /v1/models/{name}[/versions/{n}]`',
-    'TensorFlow Serving status, with the `name` and `ready` of KServe V1.',
-  ],
-  ['`GET /v1/models/{name}[/versions/{n}]/metadata`', 'TensorFlow Serving signatures.'],
-  [
-    '`POST /v1/models/{name}[/versions/{n}]:predict`',
-    'TensorFlow Serving prediction: `instances` (rows) or `inputs` (columns).',
-  ],
-  ['`GET /v2`', 'Open Inference Protocol server metadata.'],
-  ['`GET /v2/models/{name}[/versions/{n}]`', 'Open Inference Protocol model metadata.'],
-  ['`GET /v2/models/{name}[/versions/{n}]/ready`', 'Readiness of the model.'],
-  [
-    '`POST /v2/models/{name}[/versions/{n}]/infer`',
-    'Open Inference Protocol inference, with the binary tensor extension.',
-  ],
-];
+const ROUTES = (Object.values(OPERATIONS) as Operation[]).map(({ method, path, which, summary }) => {
+  const versions = {
+    versions: '[/versions/{version}]',
+    'versions or labels': '[/versions/{version}|/labels/{label}]',
+  };
+  return [
+    `\`${method} ${which ? path.replace('{model}', `{model}${versions[which]}`) : path}\``,
+    summary,
+  ] as const;
+});
 
 const STATUSES: readonly (readonly [string, string])[] = [
   ['400', 'The request is wrong: the sentence names the field, what was found and what was expected.'],

@@ -20,13 +20,13 @@ export function serverMetadata(version: string) {
 
 /** `GET /v2/models/{name}`. A dimension of any size is -1; a shape of any rank has no form here and is left empty. */
 export function modelMetadata(
-  model: { name: string; version: string; platform: string },
+  model: { name: string; versions: string[]; platform: string },
   { inputs, outputs }: Signature,
 ) {
   const tensor = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: [...(shape ?? [])] });
   return {
     name: model.name,
-    versions: [model.version],
+    versions: model.versions,
     platform: model.platform,
     inputs: inputs.map(tensor),
     outputs: outputs.map(tensor),

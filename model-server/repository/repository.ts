@@ -12,6 +12,7 @@ import {
 } from './bucket-source.ts';
 import { openCache } from './cache.ts';
 import { type CredentialOptions, sourceCredentials } from './credentials.ts';
+import { withDeclaration } from './declaration.ts';
 import type { GoogleTokens } from './google-access.ts';
 import { gsBucket } from './gs.ts';
 import { fetchHttpModel } from './http-source.ts';
@@ -34,6 +35,8 @@ export interface LocalModel {
   version?: number;
   /** Whether it lies in the cache, where nobody else writes. */
   cached: boolean;
+  /** Text of its `aicity.json`, if it has one. */
+  declaration?: string;
   /**
    * Called after the engine has read the files: what was read is what was verified.
    * @throws LoadError when a file came, went or was written to since the digest was taken.
@@ -104,11 +107,11 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
   return {
     async fetch(source, progress, signal) {
       const uri = parsedUri(source);
-      if (isLocal(uri)) return openLocalModel(source, volumesDirectory, signal);
+      if (isLocal(uri)) return withDeclaration(await openLocalModel(source, volumesDirectory, signal));
       const context = { ...contextOf(source, signal), progress };
       const model = await fetchRemote(source, uri, options.plainHttpRegistries ?? [], context);
       looks.fetched(source, model.version);
-      return model;
+      return withDeclaration(model);
     },
     async look(source) {
       const uri = parsedUri(source);

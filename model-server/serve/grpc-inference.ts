@@ -199,7 +199,7 @@ function callOf(
 
 function metadataOf(model: HostedModel) {
   const { name, versions, platform, inputs, outputs } = modelMetadata(
-    { name: model.name, version: versionOf(model), platform: platforms[model.format] },
+    { name: model.name, versions: [versionOf(model)], platform: platforms[model.format] },
     defaultOf(model),
   );
   const tensors = (specs: typeof inputs) => specs.map((spec) => ({ ...spec, shape: spec.shape.map(BigInt) }));

@@ -16,7 +16,7 @@ import type { Protocol } from './metrics.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel } from './model-host.ts';
 import { versionOf } from './named-model.ts';
-import { type Route, routeOf } from './routes.ts';
+import { type ModelAction, OPERATIONS, type OperationName, type Route, routeOf } from './routes.ts';
 import {
   type About,
   CLIENT_CLOSED,
@@ -25,17 +25,27 @@ import {
   type Tracing,
 } from './tracing.ts';
 
-export type InferenceRoute = Extract<Route, { kind: 'Model' }> & { action: 'V1Predict' | 'V2Infer' };
-export type OtherRoute = Exclude<Route, InferenceRoute>;
+const INFERENCES = ['V1Predict', 'V1Classify', 'V1Regress', 'V2Infer'] as const;
+type InferenceAction = (typeof INFERENCES)[number];
+
+export type InferenceRoute =
+  | (Extract<Route, { kind: 'Model' }> & { action: InferenceAction })
+  /** Its model stands in the body. */
+  | { kind: 'Forecast' };
+export type OtherRoute =
+  | Exclude<Route, { kind: 'Model' | 'Forecast' }>
+  | (Extract<Route, { kind: 'Model' }> & { action: Exclude<ModelAction, InferenceAction> });
 
 /** What the server is told about the protocols. All of it throws ProtocolError. */
 export interface Protocols {
-  /** The model that a route names, if it is served. */
-  modelFor(route: InferenceRoute): HostedModel;
+  /** The model that a route names, if it is served; undefined when the body names it. */
+  modelFor(route: InferenceRoute): HostedModel | undefined;
+  /** The model that a body names. */
+  modelIn(route: InferenceRoute, body: Buffer): HostedModel;
   /** Reads and checks an inference request. */
   callOf(route: InferenceRoute, model: HostedModel, request: IncomingMessage, body: Buffer): Call<Answer>;
-  /** Answers everything that is no inference. */
-  answerOf(route: OtherRoute, request: IncomingMessage): Answer | Promise<Answer>;
+  /** Answers everything that is no inference. @param body of POST requests. */
+  answerOf(route: OtherRoute, request: IncomingMessage, body?: Buffer): Answer | Promise<Answer>;
 }
 
 export interface HttpServerOptions {
@@ -66,6 +76,8 @@ const TIMEOUTS: HttpTimeouts = {
   keepAliveSeconds: 90,
   writeSeconds: 60,
 };
+/** For requests of which nobody knows yet whose queue they go to. */
+const NO_QUEUE = { queued: 0, capacity: Number.POSITIVE_INFINITY };
 const SMALL_ANSWER = 65_536;
 const MOST_HEADER_BYTES = 16_384;
 const TIMEOUT_CHECK_MILLISECONDS = 1000;
@@ -119,16 +131,37 @@ class Exchange {
   start(): void {
     const route = routeOf(this.#request.method ?? 'GET', this.#request.url ?? '/');
     if (isInference(route)) this.#infer(route);
-    else void this.#answerOther(route);
+    else if (takesBody(route)) this.#answerBody(route as OtherRoute);
+    else void this.#answerOther(route as OtherRoute);
   }
 
-  async #answerOther(route: OtherRoute): Promise<void> {
+  async #answerOther(route: OtherRoute, body?: Buffer): Promise<void> {
     try {
-      const answer = await this.#options.protocols.answerOf(route, this.#request);
+      const answer = await this.#options.protocols.answerOf(route, this.#request, body);
       this.#writeUnread(answer);
     } catch (cause) {
       this.#writeUnread(errorAnswer(this.#errorOf(cause)));
     }
+  }
+
+  /** Requests about models: rare, small, and not kept from coming in by a full queue. */
+  #answerBody(route: OtherRoute): void {
+    const { admission } = this.#options;
+    const refusal =
+      encodingRefusal(this.#request) ?? admission.refusal(declaredBytes(this.#request), NO_QUEUE);
+    if (refusal) {
+      this.#writeUnread(errorAnswer(refusal));
+      return;
+    }
+    if (this.#expectsContinue) this.#response.writeContinue();
+    readBody(this.#request, admission, (body) => {
+      if (body instanceof ProtocolError) {
+        this.#writeUnread(errorAnswer(body));
+        return;
+      }
+      this.#response.on('close', () => body.release());
+      void this.#answerOther(route, body.bytes);
+    });
   }
 
   #infer(route: InferenceRoute): void {
@@ -139,7 +172,8 @@ class Exchange {
       this.#response.setHeader('traceresponse', this.#trace.traceparent);
     }
     try {
-      const queue = models.queueOf(protocols.modelFor(route));
+      const model = protocols.modelFor(route);
+      const queue = model ? models.queueOf(model) : NO_QUEUE;
       const refusal =
         encodingRefusal(this.#request) ?? admission.refusal(declaredBytes(this.#request), queue);
       if (refusal) throw refusal;
@@ -166,7 +200,7 @@ class Exchange {
       body.release();
     });
     try {
-      const model = protocols.modelFor(route);
+      const model = protocols.modelFor(route) ?? protocols.modelIn(route, body.bytes);
       const read = () => protocols.callOf(route, model, this.#request, body.bytes);
       const named = { name: model.name, version: versionOf(model) };
       withdraw = inference.start(model, read, (result) =>
@@ -213,8 +247,8 @@ class Exchange {
   }
 }
 
-function protocolOf({ action }: InferenceRoute): Protocol {
-  return action === 'V1Predict' ? 'v1' : 'v2';
+function protocolOf(route: InferenceRoute): Protocol {
+  return route.kind === 'Model' && route.action === 'V2Infer' ? 'v2' : 'v1';
 }
 
 function encodingRefusal({ headers }: IncomingMessage): ProtocolError | undefined {
@@ -228,5 +262,13 @@ function encodingRefusal({ headers }: IncomingMessage): ProtocolError | undefine
 }
 
 function isInference(route: Route): route is InferenceRoute {
-  return route.kind === 'Model' && (route.action === 'V1Predict' || route.action === 'V2Infer');
+  return (
+    route.kind === 'Forecast' ||
+    (route.kind === 'Model' && INFERENCES.includes(route.action as InferenceAction))
+  );
+}
+
+function takesBody(route: Route): boolean {
+  const name = route.kind === 'Model' ? route.action : route.kind;
+  return Object.hasOwn(OPERATIONS, name) && OPERATIONS[name as OperationName].method === 'POST';
 }

@@ -8,6 +8,7 @@ import type { Serving } from '../../crds/model-service.ts';
 import type { ModelAssignment } from '../../crds/pod-contract.ts';
 import type { Clock } from '../clock.ts';
 import { type Engine, EngineError, type LoadedModel } from '../engine/engine.ts';
+import { type ForecastDeclaration, readDeclaration } from '../protocol/forecast-model.ts';
 import { LoadError } from '../repository/load-error.ts';
 import type { LocalModel, Repository } from '../repository/repository.ts';
 import {
@@ -26,6 +27,7 @@ import {
 import type { LoadTurns } from './load-turns.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelUses } from './model-uses.ts';
+import { defaultNameOf } from './signatures.ts';
 import { warmUp } from './warm-up.ts';
 
 /** A model in memory that has answered its warm-up. */
@@ -37,6 +39,8 @@ export interface HostedModel extends Served {
   readonly loaded: LoadedModel;
   /** Signatures whose requests may be joined. */
   readonly joinable: ReadonlySet<string>;
+  /** What it declares of forecasts, or why that is of no use. */
+  readonly forecast?: ForecastDeclaration | string;
   /** Epoch milliseconds of the newest inference that succeeded. */
   lastInferenceAt: number;
 }
@@ -351,9 +355,12 @@ export class ModelHost {
       for (const remark of [...loaded.remarks, ...remarks])
         log.warn({ revision, remark }, 'remark about the model');
       const { version, digest } = local;
+      const forecast = forecastOf(local, loaded);
+      if (typeof forecast === 'string') log.warn({ revision, remark: forecast }, 'remark about the model');
       return {
         ...{ name, id, loaded, joinable, revision, digest, format: loaded.format },
         ...(version === undefined ? {} : { version }),
+        ...(forecast === undefined ? {} : { forecast }),
         lastInferenceAt: clock.epochMilliseconds(),
       };
     } catch (cause) {
@@ -430,6 +437,16 @@ export class ModelHost {
 /** What is tried again is the same only when bytes and wanted format are. */
 function contentOf({ digest }: LocalModel, { format }: Target['source']): string {
   return `${digest} ${format ?? ''}`;
+}
+
+/** What its `aicity.json` says of forecasts; a sentence when that does not fit the model. */
+function forecastOf(
+  { declaration }: LocalModel,
+  { signatures }: LoadedModel,
+): ForecastDeclaration | string | undefined {
+  return declaration === undefined
+    ? undefined
+    : readDeclaration(declaration, signatures, defaultNameOf(signatures));
 }
 
 /** What the engine has read is what was verified, also when somebody writes to the volume. */

@@ -132,7 +132,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
       .map(({ batcher, serving }) => stuckRun(batcher.runSeconds, serving.requestTimeoutSeconds))
       .find((each) => each !== undefined);
   const protocols = protocolsOf({
-    ...{ models, statistics, serverVersion, illness },
+    ...{ models, statistics, serverVersion, illness, clock },
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),

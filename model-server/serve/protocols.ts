@@ -1,6 +1,6 @@
 /** The two protocols over the model that is hosted: reads requests, writes answers, says what is served. */
 import type { IncomingMessage } from 'node:http';
-import { checkInputs } from '../engine/check.ts';
+import type { Clock } from '../clock.ts';
 import {
   modelMetadata,
   modelStatus,
@@ -10,20 +10,28 @@ import {
   type VersionState,
 } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { decodeInfer, encodeInfer, jsonLengthHeader } from '../protocol/infer.ts';
-import { decodePredict, encodePredict } from '../protocol/predict.ts';
+import { parseForecast } from '../protocol/forecast.ts';
+import { parseJsonObject } from '../protocol/json.ts';
+import { statisticsDocument } from '../protocol/statistics.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
+import { exampleCall, forecastCall, inferCall, predictCall } from './calls.ts';
 import { homePage } from './home.ts';
-import type { OtherRoute, Protocols } from './http-server.ts';
+import type { InferenceRoute, OtherRoute, Protocols } from './http-server.ts';
 import type { Call } from './inference.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { HostedModel, ModelEntry, ModelState } from './model-host.ts';
 import { versionOf } from './named-model.ts';
-import { wishesOf } from './request-headers.ts';
-import { defaultOf, signatureOf } from './signatures.ts';
+import { openApiDocument } from './openapi.ts';
+import { defaultOf } from './signatures.ts';
+import { type Statistics, statisticsOf } from './statistics.ts';
 
 export interface ProtocolsOptions {
-  models: Pick<ModelCatalog, 'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'whyNotReady'>;
+  models: Pick<
+    ModelCatalog,
+    'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'whyNotReady' | 'load' | 'unload'
+  >;
+  statistics: Statistics;
+  clock: Pick<Clock, 'epochMilliseconds'>;
   /** Of this server, for its metadata. */
   serverVersion: string;
   /** Why the process should be restarted, if it should. */
@@ -33,51 +41,38 @@ export interface ProtocolsOptions {
 
 export function protocolsOf(options: ProtocolsOptions): Protocols {
   return {
-    modelFor: (route) => options.models.find(route.model, route),
-    callOf: (route, model, request, body) =>
-      route.action === 'V1Predict' ? predictCall(model, request, body) : inferCall(model, request, body),
-    answerOf: (route, request) => answerOf(options, route, request),
+    modelFor: (route) => (route.kind === 'Forecast' ? undefined : options.models.find(route.model, route)),
+    modelIn: (_, body) => options.models.find(parseForecast(body).model),
+    callOf: (route, model, request, body) => callOf(options, route, model, request, body),
+    answerOf: (route, request, body) => answerOf(options, route, request, body),
   };
 }
 
-function predictCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call<Answer> {
-  const request = decodePredict(body, defaultOf(model).name, (name) => signatureOf(model, name));
-  return {
-    signature: request.signature,
-    inputs: checkInputs(signatureOf(model, request.signature), request.inputs),
-    ...wishesOf(headers),
-    answer: (outputs) => ({ status: 200, contentType: JSON_TYPE, body: encodePredict(request, outputs) }),
-  };
-}
-
-function inferCall(model: HostedModel, { headers }: IncomingMessage, body: Buffer): Call<Answer> {
-  const signature = defaultOf(model);
-  const request = decodeInfer(body, headers[jsonLengthHeader] as string | undefined, signature);
-  return {
-    signature: signature.name,
-    inputs: checkInputs(signature, request.inputs),
-    ...wishesOf(headers, request),
-    answer: (outputs) => {
-      const { json, raw, jsonLength } = encodeInfer(
-        { name: model.name, version: versionOf(model) },
-        request,
-        outputs,
-      );
-      if (jsonLength === undefined) return { status: 200, contentType: JSON_TYPE, body: json };
-      return {
-        status: 200,
-        contentType: 'application/octet-stream',
-        body: Buffer.concat([Buffer.from(json), ...raw]),
-        headers: { [jsonLengthHeader]: String(jsonLength) },
-      };
-    },
-  };
+function callOf(
+  { clock }: ProtocolsOptions,
+  route: InferenceRoute,
+  model: HostedModel,
+  { headers }: IncomingMessage,
+  body: Buffer,
+): Call<Answer> {
+  if (route.kind === 'Forecast') return forecastCall(model, headers, body, clock.epochMilliseconds());
+  switch (route.action) {
+    case 'V1Predict':
+      return predictCall(model, headers, body);
+    case 'V1Classify':
+      return exampleCall('classify', model, headers, body);
+    case 'V1Regress':
+      return exampleCall('regress', model, headers, body);
+    case 'V2Infer':
+      return inferCall(model, headers, body);
+  }
 }
 
 function answerOf(
   options: ProtocolsOptions,
   route: OtherRoute,
   request: IncomingMessage,
+  body: Buffer | undefined,
 ): Answer | Promise<Answer> {
   const { models } = options;
   switch (route.kind) {
@@ -101,6 +96,14 @@ function answerOf(
         : jsonAnswer(503, { ready: false, error: models.whyNotReady() });
     case 'Metrics':
       return options.metrics().then(({ contentType, text }) => ({ status: 200, contentType, body: text }));
+    case 'OpenApi':
+      return jsonAnswer(200, openApiDocument(options.serverVersion));
+    case 'ForecastModels':
+      return jsonAnswer(200, forecasting(models));
+    case 'V2AllStats':
+      return jsonAnswer(200, statisticsDocument(statisticsOf(models, options.statistics)));
+    case 'RepositoryIndex':
+      return jsonAnswer(200, repositoryIndex(models.entries(), body));
     case 'V1Models':
     case 'V2Models':
       return jsonAnswer(200, { models: models.names });
@@ -117,10 +120,13 @@ function answerOf(
   }
 }
 
-function modelAnswer({ models }: ProtocolsOptions, route: Extract<OtherRoute, { kind: 'Model' }>): Answer {
+function modelAnswer(
+  { models, statistics }: ProtocolsOptions,
+  route: Extract<OtherRoute, { kind: 'Model' }>,
+): Answer | Promise<Answer> {
   switch (route.action) {
     case 'V1Status':
-      return jsonAnswer(200, modelStatus(route.model, statesOf(models.entries(route.model), route)));
+      return jsonAnswer(200, modelStatus(route.model, statesOf(models, route)));
     case 'V1Metadata': {
       const model = models.find(route.model, route);
       return jsonAnswer(
@@ -133,15 +139,30 @@ function modelAnswer({ models }: ProtocolsOptions, route: Extract<OtherRoute, { 
       const { name, format } = model;
       return jsonAnswer(
         200,
-        modelMetadata({ name, version: versionOf(model), platform: platforms[format] }, defaultOf(model)),
+        modelMetadata(
+          { name, versions: versionsOf(models, route), platform: platforms[format] },
+          defaultOf(model),
+        ),
       );
     }
     case 'V2Ready':
       return modelReadiness(models, route);
-    case 'V1Predict':
-    case 'V2Infer':
-      throw new ProtocolError('Internal', '', 'an inference route was not recognised as one');
+    case 'V2Stats':
+      return jsonAnswer(200, statisticsDocument(statisticsOf(models, statistics, route.model, route)));
+    case 'RepositoryLoad':
+      return models.load(route.model).then(() => jsonAnswer(200, { name: route.model, load: true }));
+    case 'RepositoryUnload':
+      return models.unload(route.model).then(() => jsonAnswer(200, { name: route.model, unload: true }));
   }
+}
+
+/** The one that was asked for, or all that are served. */
+function versionsOf(
+  models: ProtocolsOptions['models'],
+  { model, version }: { model: string; version?: string },
+): string[] {
+  if (version !== undefined) return [version];
+  return models.entries(model).flatMap((entry) => (entry.state === 'READY' ? (entry.version ?? []) : []));
 }
 
 const STATES: Readonly<Record<ModelState, VersionState>> = {
@@ -152,13 +173,18 @@ const STATES: Readonly<Record<ModelState, VersionState>> = {
 };
 
 /** As TensorFlow Serving: 200 with the state in the body. A version that is not known yet is 0. */
-function statesOf(entries: readonly ModelEntry[], { model, version }: { model: string; version?: string }) {
-  const wanted = version === undefined ? entries : entries.filter((entry) => entry.version === version);
+function statesOf(
+  models: ProtocolsOptions['models'],
+  { model, version, label }: { model: string; version?: string; label?: string },
+) {
+  const entries = models.entries(model);
+  const meant = label === undefined ? version : versionOf(models.find(model, { label }));
+  const wanted = meant === undefined ? entries : entries.filter((entry) => entry.version === meant);
   if (wanted.length === 0) {
     throw new ProtocolError(
       'NotFound',
       '',
-      `Servable not found for request: Specific(${model}, ${version}); there are ${entries.map((entry) => entry.version ?? 0).join(', ')}`,
+      `Servable not found for request: Specific(${model}, ${meant}); there are ${entries.map((entry) => entry.version ?? 0).join(', ')}`,
     );
   }
   return wanted.map((entry) => ({
@@ -166,6 +192,25 @@ function statesOf(entries: readonly ModelEntry[], { model, version }: { model: s
     state: STATES[entry.state],
     ...(entry.reason === '' ? {} : { error: entry.reason }),
   }));
+}
+
+/** Names of the models that can forecast now. */
+function forecasting(models: ProtocolsOptions['models']): string[] {
+  const isForecasting = (name: string) => {
+    const { version } = models.entries(name).findLast(({ state }) => state === 'READY') ?? {};
+    return version !== undefined && typeof models.find(name, { version }).forecast === 'object';
+  };
+  return models.names.filter(isForecasting);
+}
+
+/** Triton's index. @param body `{"ready": true}` leaves out what is not ready; may be empty. */
+function repositoryIndex(entries: readonly ModelEntry[], body: Buffer | undefined): object[] {
+  const { ready } = body && body.length > 0 ? parseJsonObject(body) : {};
+  return entries
+    .filter(({ state }) => ready !== true || state === 'READY')
+    .map(({ name, version, state, reason }) => ({
+      ...{ name, ...(version === undefined ? {} : { version }), state, reason },
+    }));
 }
 
 function modelReadiness(

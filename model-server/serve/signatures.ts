@@ -18,5 +18,10 @@ export function signatureOf({ loaded: { signatures } }: HostedModel, name: strin
 
 /** What a request means that names no signature. */
 export function defaultOf({ loaded: { signatures } }: HostedModel): Signature {
-  return signatures.get(defaultSignature) ?? (signatures.values().next().value as Signature);
+  return signatures.get(defaultNameOf(signatures)) as Signature;
+}
+
+/** The signature that answers when none is named: `serving_default`, or else the first. */
+export function defaultNameOf(signatures: ReadonlyMap<string, Signature>): string {
+  return signatures.has(defaultSignature) ? defaultSignature : (signatures.keys().next().value as string);
 }

@@ -237,7 +237,7 @@ describe('documents', () => {
   });
 
   test('metadata of the Open Inference Protocol', () => {
-    expect(modelMetadata({ name: 'm', version: '3', platform: 'tensorflow_savedmodel' }, two)).toEqual({
+    expect(modelMetadata({ name: 'm', versions: ['3'], platform: 'tensorflow_savedmodel' }, two)).toEqual({
       name: 'm',
       versions: ['3'],
       platform: 'tensorflow_savedmodel',

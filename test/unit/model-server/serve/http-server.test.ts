@@ -35,8 +35,13 @@ const model = { id: 'm#1', lastInferenceAt: 0 } as HostedModel;
 const path = '/v1/models/m:predict';
 
 const protocols: Protocols = {
-  modelFor: ({ model: name }) => {
-    if (name !== 'm') throw invalid('', `no model ${name}`);
+  modelFor: (route) => {
+    if (route.kind === 'Forecast') return undefined;
+    if (route.model !== 'm') throw invalid('', `no model ${route.model}`);
+    return model;
+  },
+  modelIn: (_route, body) => {
+    if (body.toString().includes('nobody')) throw invalid('model', 'nobody was found');
     return model;
   },
   callOf: (_route, _model, _request, body) => {

@@ -7,6 +7,8 @@ import { stuckRun } from '../../../../model-server/serve/model-server.ts';
 import { findVersion } from '../../../../model-server/serve/named-model.ts';
 import { type ProtocolsOptions, protocolsOf } from '../../../../model-server/serve/protocols.ts';
 import { routeOf } from '../../../../model-server/serve/routes.ts';
+import { Statistics } from '../../../../model-server/serve/statistics.ts';
+import { TestClock } from '../clock.ts';
 
 const signature: Signature = {
   name: 'serving_default',
@@ -31,6 +33,8 @@ function oneModel(entry: ModelEntry): ProtocolsOptions['models'] {
     ...{ names: ['traffic'], isReady: entry.state === 'READY', isDraining: entry.state === 'UNLOADING' },
     whyNotReady: () => entry.reason,
     entries: () => [entry],
+    load: async () => {},
+    unload: async () => {},
     find: (name, which = {}) => findVersion(name, served, which.version, () => entry.reason),
   };
 }
@@ -40,6 +44,8 @@ function answer(path: string, more: { entry?: ModelEntry; illness?: string } = {
   const protocols = protocolsOf({
     ...{ serverVersion: '1.2.3', illness: () => illness },
     models: oneModel(entry),
+    statistics: new Statistics(),
+    clock: new TestClock(),
     metrics: async () => ({ contentType: 'text/plain', text: 'metrics' }),
   });
   const route = routeOf('GET', path);
