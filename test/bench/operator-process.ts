@@ -23,6 +23,8 @@ export interface OperatorOptions {
   readonly logPath: string;
   /** Where to leave a CPU profile when it ends. */
   readonly profileDirectory?: string | undefined;
+  /** More of its configuration. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** The operator as a process of its own. */
@@ -33,6 +35,7 @@ export class OperatorProcess {
 
   constructor(options: OperatorOptions) {
     const { kubeconfigPath, namespace, address, modelServerImage, logPath, profileDirectory } = options;
+    const { environment = {} } = options;
     const profile = profileDirectory ? ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] : [];
     const probe = join(import.meta.dirname, 'probe.ts');
     const log = openSync(logPath, 'w');
@@ -47,6 +50,7 @@ export class OperatorProcess {
         AICITY_POD_IP: address,
         AICITY_MODEL_SERVER_IMAGE: modelServerImage,
         AICITY_MODEL_SERVER_GPU_IMAGE: `${modelServerImage}-gpu`,
+        ...environment,
       },
       stdio: ['ignore', log, log, 'ipc'],
     });

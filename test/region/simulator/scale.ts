@@ -3,7 +3,8 @@
  * hub's pure code takes; the clock of the region is virtual.
  */
 import { Placement } from '../../../crds/placement.ts';
-import { lookAtRegion } from '../../../operator/plan/failover/region.ts';
+import type { RegionInput } from '../../../operator/plan/failover/look.ts';
+import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { placeAll } from '../../../operator/plan/placement/place-all.ts';
 import { GPU } from './faults.ts';
 import { broken } from './invariants.ts';
@@ -38,15 +39,10 @@ export function simulateLarge({ cities, services }: ScaleOptions): ScaleResult {
   const region = new SimulatedRegion({
     seed: 1,
     shortestGraceMs: GRACE_MS,
-    look: (input) => {
-      const began = performance.now();
-      const outcome = lookAtRegion(input);
-      looks.push((performance.now() - began) / 1000);
-      return outcome;
-    },
+    look: (input) => timed(input, looks),
   });
   const replicas = build(region, { cities, services });
-  const placeSeconds = timeToPlace(region);
+  const placeSeconds = placingTime(region);
   region.start();
   const firstLookSeconds = Math.max(...passed(region, MINUTE_MS, looks));
   checkAllReady(region, 'come up');
@@ -71,6 +67,20 @@ export function simulateLarge({ cities, services }: ScaleOptions): ScaleResult {
     reportsPerCityAndMinuteAtRest: reports,
     memoryMegabytes: Math.round(process.memoryUsage().rss / 1e6),
   };
+}
+
+/** Placement alone, and the longest look until all has its city, with nothing there before. */
+export function timeToPlace(options: ScaleOptions): { placeSeconds: number; lookSeconds: number } {
+  const looks: number[] = [];
+  const region = new SimulatedRegion({
+    seed: 1,
+    shortestGraceMs: GRACE_MS,
+    look: (input) => timed(input, looks),
+  });
+  build(region, options);
+  const placeSeconds = placingTime(region);
+  region.start();
+  return { placeSeconds, lookSeconds: Math.max(...passed(region, GRACE_MS, looks)) };
 }
 
 /** Services of one to four replicas and four priorities. @returns all replicas */
@@ -98,7 +108,7 @@ function build(region: SimulatedRegion, { cities, services }: ScaleOptions): num
   return all;
 }
 
-function timeToPlace({ hub, cities }: SimulatedRegion): number {
+function placingTime({ hub, cities }: SimulatedRegion): number {
   const requests = [...hub.intents.values()].map((intent) => ({ ...intent, shares: new Map() }));
   const places = [...hub.cities.values()].map((spec) => {
     return { ...spec, capacity: cities.get(spec.name)!.capacity, condition: 'Steady' as const };
@@ -106,6 +116,13 @@ function timeToPlace({ hub, cities }: SimulatedRegion): number {
   const began = performance.now();
   placeAll(requests, places);
   return (performance.now() - began) / 1000;
+}
+
+function timed(input: RegionInput, looks: number[]): RegionOutcome {
+  const began = performance.now();
+  const outcome = lookAtRegion(input);
+  looks.push((performance.now() - began) / 1000);
+  return outcome;
 }
 
 function passed(region: SimulatedRegion, forMs: number, looks: number[]): number[] {
