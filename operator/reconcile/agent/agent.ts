@@ -181,7 +181,7 @@ export class Agent {
     this.#log.info(
       'the city was out of touch with its hub: a new session begins, earlier grants are not obeyed',
     );
-    this.#holdings.forgetWithdrawn();
+    this.#holdings.forgetWithdrawn((key) => !this.#options.stores.modelServices.get(parseKey(key)));
     this.#soon();
   }
 

@@ -38,6 +38,11 @@ export class Dialogue {
   readonly #options: DialogueOptions;
   #rhythm: Rhythm = FIRST_RHYTHM;
   #failures = 0;
+  /** Something may have changed since the last look. */
+  #isLookDue = true;
+  /** Figures have moved and wait for their turn. */
+  #isLoadWaiting = false;
+  /** To be said with a heartbeat, report or not. */
   #isNews = true;
   #spokeAtMs = Number.NEGATIVE_INFINITY;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -62,8 +67,6 @@ export class Dialogue {
     this.#isNews = true;
     this.soon();
   }
-
-  #isLookDue = true;
 
   /** Speaks until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
@@ -93,9 +96,9 @@ export class Dialogue {
   /** The next heartbeat, or figures that have waited long enough. */
   #secondsToNextLook(): number {
     const { nowMs } = this.#options;
-    const beatInMs = this.#spokeAtMs + this.#rhythm.heartbeatMs - nowMs();
-    const loadInMs = Math.max(1000, this.#reportedAtMs + LOAD_EVERY_SECONDS * 1000 - nowMs());
-    return Math.max(0, Math.min(beatInMs / 1000 - SOON_SECONDS, loadInMs / 1000));
+    const beatAtMs = this.#spokeAtMs + this.#rhythm.heartbeatMs - SOON_SECONDS * 1000;
+    const loadAtMs = this.#isLoadWaiting ? this.#reportedAtMs + LOAD_EVERY_SECONDS * 1000 : beatAtMs;
+    return Math.max(0, Math.min(beatAtMs, loadAtMs) - nowMs()) / 1000;
   }
 
   /** Sleeps, or until somebody has news. */
@@ -133,6 +136,7 @@ export class Dialogue {
     const urgency = voice.urgencyOf(session.current(), body);
     const isLoadDue = urgency === 'Load' && nowMs() - this.#reportedAtMs >= LOAD_EVERY_SECONDS * 1000;
     const isReportDue = urgency === 'Urgent' || isLoadDue;
+    this.#isLoadWaiting = urgency === 'Load' && !isLoadDue;
     if (!isReportDue && !isBeatDue && this.#failures === 0) return false;
     await voice.claim(signal);
     if (isReportDue) {

@@ -48,8 +48,14 @@ export class Holdings {
     if (!isSame) this.#onChange();
   }
 
-  /** In a new session what was withdrawn need not be remembered: no grant of an earlier session is obeyed. */
-  forgetWithdrawn(): void {
-    for (const [key, { grant }] of this.#all) if (grant && isWithdrawn(grant)) this.#all.delete(key);
+  /**
+   * In a new session what was withdrawn need not be remembered: no grant of an earlier session is obeyed.
+   *
+   * @param isGone whether nothing is left to delete
+   */
+  forgetWithdrawn(isGone: (key: string) => boolean): void {
+    for (const [key, { grant }] of this.#all) {
+      if (grant && isWithdrawn(grant) && isGone(key)) this.#all.delete(key);
+    }
   }
 }
