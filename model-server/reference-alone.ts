@@ -43,6 +43,19 @@ A new version is loaded and has answered before an old one goes, and an old one 
 time is in TensorFlow, and the next waits until what was replaced is out of memory: a swap takes the memory of one model more,
 whatever is asked for at once. A version that fails leaves the others serving.
 
+\`npm run soak -- --seconds 3600 --swap-seconds 60\` publishes a version a minute under full load, checks every number that
+clients get, and fails when a request does or when memory grows by more than 10 % and 32 MiB from the second quarter of the time
+to the last. In five minutes on two busy cores 16 clients were answered 21,547 times by 14 versions of a model of 16 MiB without
+a failure, with 627 MiB resident early and 662 MiB late.
+
+## Warm-up
+
+Before a model takes requests it answers what its directory brings along, each once: the predict logs of
+\`assets.extra/tf_serving_warmup_requests\`, as TensorFlow Serving records them, and the list of Open Inference Protocol requests
+in \`warmup.json\` (each with \`signature_name\` where it is not the default one); up to 1,000 of each. Then every signature
+answers made-up requests, alone and as a full batch. A recorded request that fails keeps the model out, with its place in the
+message. Over \`https://\` a directory cannot be listed and brings none of it: give an archive.
+
 ## Signatures
 
 \`spec.model.signature.publicKey\` (alone \`--public-key\`) serves only what is signed with that key: ECDSA, Ed25519, or RSA of

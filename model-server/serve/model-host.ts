@@ -27,7 +27,8 @@ import {
 import type { LoadTurns } from './load-turns.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelUses } from './model-uses.ts';
-import { defaultNameOf } from './signatures.ts';
+import { readRecordedRequests } from './recorded-requests.ts';
+import { defaultNameOf, defaultOf } from './signatures.ts';
 import { warmUp } from './warm-up.ts';
 
 /** A model in memory that has answered its warm-up. */
@@ -72,6 +73,8 @@ export interface ModelHostOptions {
   metrics: Pick<Metrics, 'loadSucceeded' | 'loadFailed'>;
   clock: Clock;
   log: Logger;
+  /** Reads what a model brings along to be warmed up with. */
+  recordedRequests?: typeof readRecordedRequests;
   /** Seconds between looks at a volume for a new version directory. */
   lookIntervalSeconds?: number;
 }
@@ -351,7 +354,10 @@ export class ModelHost {
       signal.throwIfAborted();
       progress(`warming up ${source.uri}`);
       const { warmUpRequests: requests, maxBatchSize } = this.#serving;
-      const { joinable, remarks } = await warmUp(engine, loaded, { requests, maxBatchSize });
+      const { recordedRequests = readRecordedRequests } = this.#options;
+      const defaultName = defaultOf({ loaded }).name;
+      const recorded = await recordedRequests(local.directory, loaded.signatures, defaultName);
+      const { joinable, remarks } = await warmUp(engine, loaded, { requests, maxBatchSize, recorded });
       for (const remark of [...loaded.remarks, ...remarks])
         log.warn({ revision, remark }, 'remark about the model');
       const { version, digest } = local;

@@ -17,7 +17,7 @@ export function signatureOf({ loaded: { signatures } }: HostedModel, name: strin
 }
 
 /** What a request means that names no signature. */
-export function defaultOf({ loaded: { signatures } }: HostedModel): Signature {
+export function defaultOf({ loaded: { signatures } }: Pick<HostedModel, 'loaded'>): Signature {
   return signatures.get(defaultNameOf(signatures)) as Signature;
 }
 

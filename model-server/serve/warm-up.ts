@@ -1,6 +1,6 @@
 /**
- * The first inferences of a model, with made-up inputs: they make TensorFlow build what it builds on first use, and
- * they are the proof that the model answers.
+ * The first inferences of a model, with what was recorded for it and with made-up inputs: they make TensorFlow build
+ * what it builds on first use, and they are the proof that the model answers.
  */
 import type { Engine, LoadedModel } from '../engine/engine.ts';
 import { defaultSignature } from '../engine/engine.ts';
@@ -14,6 +14,7 @@ import {
   type TensorArrays,
 } from '../protocol/tensor.ts';
 import { LoadError } from '../repository/load-error.ts';
+import type { RecordedRequest } from './recorded-requests.ts';
 
 /** Sizes that are tried for a variable dimension other than the first: not every model takes every size. */
 const SIZES_TO_TRY = [1, 16, 64, 224, 299];
@@ -38,6 +39,8 @@ export interface WarmUp {
   requests: number;
   /** Rows of every second request, where requests may be joined. */
   maxBatchSize: number;
+  /** Real requests that the model brings along. */
+  recorded?: readonly RecordedRequest[];
 }
 
 export interface WarmedUp {
@@ -48,15 +51,17 @@ export interface WarmedUp {
 }
 
 /**
- * Runs every signature `requests` times.
- * @throws LoadError WarmUpFailed when the signature that requests use by default does not answer. Signatures beside
+ * Runs what was recorded, then every signature `requests` times.
+ * @throws LoadError WarmUpFailed when a recorded request is not answered, or when the signature that requests use by
+ * default answers neither these nor made-up ones. Signatures beside
  * it, and those whose inputs are texts (no made-up text can be known to fit), are only remarked upon.
  */
 export async function warmUp(
   engine: Engine,
   model: LoadedModel,
-  { requests, maxBatchSize }: WarmUp,
+  { requests, maxBatchSize, recorded = [] }: WarmUp,
 ): Promise<WarmedUp> {
+  const proven = await replay(engine, model, recorded);
   const joinable = new Set<string>();
   const remarks: string[] = [];
   for (const signature of model.signatures.values()) {
@@ -77,13 +82,31 @@ export async function warmUp(
       }
     } catch (error) {
       const sentence = (error as Error).message;
-      if (isNeeded(model, signature)) {
+      if (isNeeded(model, signature) && !proven.has(signature.name)) {
         throw new LoadError('WarmUpFailed', `the signature ${signature.name} does not answer: ${sentence}`);
       }
       remarks.push(`the signature ${signature.name} does not answer made-up inputs: ${sentence}`);
     }
   }
   return { joinable, remarks };
+}
+
+/** @returns the signatures that have answered. */
+async function replay(
+  engine: Engine,
+  model: LoadedModel,
+  recorded: readonly RecordedRequest[],
+): Promise<Set<string>> {
+  const proven = new Set<string>();
+  for (const { place, signature, inputs } of recorded) {
+    try {
+      await engine.run(model.id, signature, inputs);
+    } catch (error) {
+      throw new LoadError('WarmUpFailed', `the model does not answer ${place}: ${(error as Error).message}`);
+    }
+    proven.add(signature);
+  }
+  return proven;
 }
 
 async function firstAnsweredSize(

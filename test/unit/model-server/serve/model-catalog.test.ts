@@ -25,6 +25,7 @@ function catalog(names: readonly string[], isManaged = false): ModelCatalog {
         ...{ name, engine, repository, uses, turns, clock: new TestClock() },
         serving: Serving.parse({}),
         metrics: { loadSucceeded: () => {}, loadFailed: () => {} },
+        recordedRequests: async () => [],
         events: { batchFinished: () => {}, requestStarted: () => {}, requestExpired: () => {} },
         log: pino({ level: 'silent' }),
       }),

@@ -72,6 +72,7 @@ beforeEach(() => {
     repository,
     serving: Serving.parse({}),
     metrics: { loadSucceeded: () => {}, loadFailed: () => {} },
+    recordedRequests: async () => [],
     clock,
     log: pino({ level: 'silent' }),
   });

@@ -20,6 +20,7 @@ async function model(policy: VersionPolicy, labels?: Record<string, number>): Pr
     turns: new LoadTurns(() => {}),
     serving: Serving.parse({}),
     metrics: { loadSucceeded: () => {}, loadFailed: () => {} },
+    recordedRequests: async () => [],
     events: { batchFinished: () => {}, requestStarted: () => {}, requestExpired: () => {} },
     log: pino({ level: 'silent' }),
     ...(labels && { labels: new Map(Object.entries(labels)) }),

@@ -1,0 +1,26 @@
+/** The soak of `npm run soak`, for a minute: swaps at full load lose nothing. */
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { growthOf } from '../../../soak/growth.ts';
+import { soak } from '../../../soak/soak.ts';
+import { killServers, prepareTensorflow } from './server-process.ts';
+
+const BUILD_MILLISECONDS = 30 * 60_000;
+jest.setTimeout(240_000);
+beforeAll(prepareTensorflow, BUILD_MILLISECONDS);
+afterAll(killServers);
+
+test('new versions at full load: every request is answered by a version that is served', async () => {
+  const figures = await soak({ seconds: 60, swapSeconds: 15, clients: 16 });
+  expect(figures.failed).toEqual([]);
+  expect(figures.answered).toBeGreaterThan(100);
+  expect(figures.swaps).toBeGreaterThanOrEqual(2);
+  expect(figures.versionsSeen).toBeGreaterThanOrEqual(2);
+});
+
+test.each([
+  ['flat', [900, 400, 500, 500, 450, 500, 500, 500], true],
+  ['rising', [100, 100, 100, 100, 200, 200, 300, 300], false],
+  ['a swap in the last sample', [100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 500], true],
+])('memory that is %s', (_what, mebibytes, isFlat) => {
+  expect(growthOf(mebibytes.map((value) => value * 2 ** 20)).isFlat).toBe(isFlat);
+});
