@@ -28,6 +28,7 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await hostTool('kubectl');
     await goPrograms('object-store');
     await goPrograms('registry');
+    await goPrograms('lua');
   },
   e2e: async () => {
     await ensureEngine();

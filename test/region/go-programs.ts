@@ -22,6 +22,7 @@ const modules = {
     firstBuild: 'about a minute the first time',
   },
   dns: { programs: { coredns: '.' }, firstBuild: 'about 3 minutes the first time' },
+  lua: { programs: { lua: '.' }, firstBuild: 'seconds' },
   netpol: { programs: { netpol: '.' }, firstBuild: 'about 3 minutes the first time' },
   netem: { programs: { netem: '.' }, firstBuild: 'seconds' },
   'object-store': {

@@ -1,0 +1,30 @@
+/** CustomResourceDefinitions of other projects, as their Go modules have them; the checksum database vouches for these. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../region/command.ts';
+
+const DEFINITIONS = {
+  ClusterProfile: [
+    'sigs.k8s.io/cluster-inventory-api@v0.1.0',
+    'config/crd/bases/multicluster.x-k8s.io_clusterprofiles.yaml',
+  ],
+  Placement: [
+    'open-cluster-management.io/api@v1.0.0',
+    'cluster/v1beta1/0000_02_clusters.open-cluster-management.io_placements.crd.yaml',
+  ],
+  ManagedClusterSetBinding: [
+    'open-cluster-management.io/api@v1.0.0',
+    'cluster/v1beta2/0000_01_clusters.open-cluster-management.io_managedclustersetbindings.crd.yaml',
+  ],
+  ManifestWorkReplicaSet: [
+    'open-cluster-management.io/api@v1.0.0',
+    'work/v1alpha1/0000_00_work.open-cluster-management.io_manifestworkreplicasets.crd.yaml',
+  ],
+} as const;
+
+/** The definition as YAML. */
+export async function upstreamDefinition(kind: keyof typeof DEFINITIONS): Promise<string> {
+  const [module, path] = DEFINITIONS[kind];
+  const { Dir } = JSON.parse(await run('go', ['mod', 'download', '-json', module])) as { Dir: string };
+  return await readFile(join(Dir, path), 'utf8');
+}
