@@ -6,6 +6,8 @@
  * failed; 2 for a wrong configuration. A dead engine does not come back in this process, since TensorFlow's state in
  * it is unknown: what is in flight is answered 503, the operator is told, and Kubernetes starts a fresh container.
  */
+// Before all others: what it starts takes its time.
+import './engine/preload.ts';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -121,6 +121,19 @@ export function modelServerReference(): string {
     'What cannot be loaded leaves the model before it serving. It is tried again after 1 second, doubled up to 30, when the',
     'address does not answer; after 30 seconds, doubled up to 10 minutes, when what is there is at fault.',
     '',
+    '## How models run',
+    '',
+    'As TensorFlow sessions, which need one call for a whole batch. TensorFlow.js graph models are imported and layers models',
+    'translated; one with something that only TensorFlow.js knows runs there, operation by operation and many times slower,',
+    'and the log says at the load what it was (`remark about the model`). What arrives while a run is in flight is the next',
+    'batch: of one signature and equal shapes, up to `maxBatchSize` rows. Names, shapes and datatypes of inputs are compared',
+    'with the signature before they reach TensorFlow: a wrong rank would abort its process, and a wrong size can be hidden',
+    'by padding.',
+    '',
+    'Should TensorFlow abort all the same (a failed CHECK in native code), the process ends with it. Nothing is held together',
+    'by a supervisor inside: Kubernetes starts the container again, and the other replicas answer meanwhile',
+    '([why](adr/0013-sessions-run-models.md)).',
+    '',
     '## The end',
     '',
     'After SIGTERM the server is not ready at once, lets requests in for the drain lag, closes each connection with its',
@@ -138,6 +151,18 @@ export function modelServerReference(): string {
     '',
     '## Metrics',
     '',
+    'See [metrics](metrics.md).',
+    '',
+  ].join('\n');
+}
+
+/** The chapter of docs/metrics.md about the model server. */
+export function modelServerMetrics(): string {
+  return [
+    '## Model server',
+    '',
+    'Served at `/metrics` on the port for requests.',
+    '',
     ...metricTable(),
     '',
   ].join('\n');
@@ -153,6 +178,7 @@ function metricTable(): string[] {
     tensors: () => 0,
     ready: () => false,
     models: () => [],
+    memory: () => [],
   };
   const rows = new Metrics(none).registry.getMetricsAsArray().map((metric) => {
     const {

@@ -1,4 +1,4 @@
-/** Compiles the two Node add-ons: TensorFlow.js' own from its npm package, and `session.cc` beside this file. */
+/** Compiles the Node add-ons: TensorFlow.js' own from its npm package, and two whose sources lie beside this file. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,26 +11,31 @@ const require = createRequire(import.meta.url);
 /** The installed npm package, whose `lib` and `deps` the add-ons and the library become. */
 export const tfjsPackage = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
 const nodeHeaders = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-const sessionSource = fileURLToPath(new URL('./session.cc', import.meta.url));
+const sourceOf = (file: string) => fileURLToPath(new URL(`./${file}`, import.meta.url));
 
 /** Where the package looks for its add-on; ours lies beside it. */
 const addonDirectory = join('lib', 'napi-v8');
 
 /** Node-API 8 keeps the add-ons loadable by every Node since 12.22. */
 const flags = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
-const libraries = ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
+const tensorflow = ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
 const runPath = `-Wl,-rpath,$ORIGIN/${relative(addonDirectory, join('deps', 'lib'))}`;
 
 interface Addon {
   readonly name: string;
   readonly sources: readonly string[];
+  readonly libraries: readonly string[];
 }
 
 function addons(): readonly Addon[] {
   const binding = join(tfjsPackage, 'binding');
   return [
-    { name: 'tfjs_binding', sources: readdirSync(binding).map((file) => join(binding, file)) },
-    { name: 'aicity_session', sources: [sessionSource] },
+    {
+      ...{ name: 'tfjs_binding', libraries: tensorflow },
+      sources: readdirSync(binding).map((file) => join(binding, file)),
+    },
+    { name: 'aicity_session', sources: [sourceOf('session.cc')], libraries: tensorflow },
+    { name: 'aicity_preload', sources: [sourceOf('preload.cc')], libraries: ['-ldl', '-pthread'] },
   ];
 }
 
@@ -40,7 +45,7 @@ export function addonsKey(libraryKey: string): string {
   return contentKey(
     libraryKey,
     nodeHeadersVersion(),
-    [...flags, ...libraries, runPath].join(' '),
+    [...flags, ...tensorflow, runPath].join(' '),
     ...sources,
   );
 }
@@ -49,11 +54,11 @@ function nodeHeadersVersion(): string {
   return (require('node-api-headers/package.json') as { version: string }).version;
 }
 
-/** Compiles both into `directory/lib/napi-v8`, against a directory made by `fetchLibrary`. */
+/** Compiles them into `directory/lib/napi-v8`, against a directory made by `fetchLibrary`. */
 export async function compileAddons(library: string, directory: string, progress: Progress): Promise<void> {
   const out = join(directory, addonDirectory);
   await mkdir(out, { recursive: true });
-  for (const { name, sources } of addons()) {
+  for (const { name, sources, libraries } of addons()) {
     progress(`compiling ${name}`);
     await run('g++', [
       ...[

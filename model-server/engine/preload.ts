@@ -1,0 +1,17 @@
+/**
+ * Import this first of all: it starts to read TensorFlow's library on a thread of its own, while JavaScript reads and
+ * starts the rest of the server. When that cannot be done, the library is read when the first model is loaded.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+try {
+  const load = createRequire(import.meta.url);
+  const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
+  const library = join(folder, 'deps', 'lib', 'libtensorflow_cc.so.2');
+  const addon = join(folder, 'lib', 'napi-v8', 'aicity_preload.node');
+  if (existsSync(library)) (load(addon) as { preload(path: string): void }).preload(library);
+} catch {
+  // Whoever loads a model says what is missing.
+}
