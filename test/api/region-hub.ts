@@ -120,7 +120,7 @@ export class RegionHub {
   /** Server-side apply as a user; placed over the cities of this test alone. */
   async applyService(
     name: string,
-    { placement = {}, ...spec }: { placement?: object } & object,
+    { placement = {}, ...spec }: { placement?: object; [field: string]: unknown },
   ): Promise<void> {
     const residency = { matchLabels: { test: this.#prefix } };
     const object: UntypedObject = {
