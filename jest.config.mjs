@@ -26,5 +26,10 @@ const sharesCity = (name) => ({
 
 export default {
   reporters: ['default', '<rootDir>/test/reporter.mjs'],
-  projects: [project('unit'), project('api', sharesCity('api')), project('e2e', sharesCity('e2e'))],
+  projects: [
+    project('unit'),
+    project('clients'),
+    project('api', sharesCity('api')),
+    project('e2e', sharesCity('e2e')),
+  ],
 };

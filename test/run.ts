@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { buildNative, linkIntoCheckout } from '../model-server/native/build.ts';
+import { clientPackages } from './clients/python.ts';
 import { removeAbandoned } from './region/abandoned.ts';
 import { cacheDirectory, repository } from './region/cache.ts';
 import { cityImage } from './region/city-image.ts';
@@ -14,13 +15,19 @@ import { goPrograms, hostTool } from './region/go-programs.ts';
 import { installationImages } from './region/installation.ts';
 import { clock, say } from './region/progress.ts';
 
-const kinds = ['unit', 'api', 'e2e'] as const;
+const kinds = ['unit', 'clients', 'api', 'e2e'] as const;
 type Kind = (typeof kinds)[number];
 
+async function tensorflow(): Promise<void> {
+  const report = (line: string) => say(`TensorFlow: ${line}`);
+  await linkIntoCheckout(await buildNative({ arch: process.arch, gpu: false }, cacheDirectory, report));
+}
+
 const preparations: Record<Kind, () => Promise<void>> = {
-  unit: async () => {
-    const report = (line: string) => say(`TensorFlow: ${line}`);
-    await linkIntoCheckout(await buildNative({ arch: process.arch, gpu: false }, cacheDirectory, report));
+  unit: tensorflow,
+  clients: async () => {
+    await tensorflow();
+    await clientPackages();
   },
   api: async () => {
     await ensureEngine();
@@ -74,5 +81,5 @@ try {
   process.exitCode = await jest(chosen, firstOther === -1 ? [] : args.slice(firstOther));
 } finally {
   // A run that was interrupted has not come to its own clean-up.
-  if (chosen.some((kind) => kind !== 'unit')) await removeAbandoned();
+  if (chosen.some((kind) => kind === 'api' || kind === 'e2e')) await removeAbandoned();
 }
