@@ -14,7 +14,7 @@ import {
   chartSchema,
 } from '../crds/chart-files.ts';
 import { definitionFiles } from '../crds/definition-yaml.ts';
-import { modelServerReference } from '../model-server/reference.ts';
+import { modelServerMetrics, modelServerReference } from '../model-server/reference.ts';
 import { rbacTemplate } from '../operator/rbac-templates.ts';
 import { metricReference } from '../operator/telemetry/metric-list.ts';
 import { performanceReference } from './bench/performance-doc.ts';
@@ -35,7 +35,7 @@ export function generatedFiles(): Map<string, string> {
     ['docs/chart-values.md', chartReference(version)],
     ['docs/api.md', apiReference()],
     ['docs/conditions.md', conditionReference()],
-    ['docs/metrics.md', metricReference()],
+    ['docs/metrics.md', `${metricReference()}\n${modelServerMetrics()}`],
     ['docs/performance.md', performanceReference()],
     ['docs/model-server.md', modelServerReference()],
   ]);

@@ -32,6 +32,8 @@ export interface EngineStats {
   readonly loadedModels: number;
   /** Tensors that TensorFlow.js holds, for models that it runs itself. Growth under load is a leak. */
   readonly tensorCount: number;
+  /** The same for each model, by its id; those that run as sessions have 0. */
+  readonly tensors: ReadonlyMap<string, number>;
   /** Resident set of the whole process in bytes: native memory belongs to no single model. */
   readonly residentBytes: number;
 }

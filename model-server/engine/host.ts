@@ -125,6 +125,7 @@ class TensorflowEngine implements Engine {
       inFlight: this.#runs.going,
       loadedModels: models.length,
       tensorCount: models.reduce((sum, { tensorCount }) => sum + tensorCount, 0),
+      tensors: new Map([...this.#models].map(([id, { tensorCount }]) => [id, tensorCount])),
       residentBytes: process.memoryUsage.rss(),
     };
   }

@@ -20,6 +20,8 @@ export interface ModelStatistics {
   readonly computeInfer: StatisticDuration;
   readonly computeOutput: StatisticDuration;
   readonly batches: ReadonlyMap<number, StatisticDuration>;
+  /** Memory that it takes, as far as that is known. */
+  readonly residentBytes: number;
 }
 
 const nanoseconds = (milliseconds: number) => Math.round(milliseconds * 1e6);
@@ -52,7 +54,7 @@ export function statisticsDocument(models: readonly ModelStatistics[]): object {
         compute_infer: duration(run),
         compute_output: duration(none),
       })),
-      memory_usage: [],
+      memory_usage: [{ type: 'CPU', id: 0, byte_size: model.residentBytes }],
     })),
   };
 }

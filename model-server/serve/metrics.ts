@@ -19,6 +19,8 @@ export interface Gauges {
   ready(): boolean;
   /** What is served. */
   models(): { model: string; version: string; format: string; digest: string; revision: string }[];
+  /** What each of them takes. */
+  memory(): { model: string; version: string; residentBytes: number; tensors: number }[];
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -88,6 +90,16 @@ export class Metrics {
     this.#gauge('aicity_ready', '1 when requests are to be sent here.', () => (gauges.ready() ? 1 : 0));
     this.#busySeconds(gauges.busySeconds);
     this.#modelInfo(gauges.models);
+    this.#perModel(
+      'aicity_model_resident_bytes',
+      'By how much resident memory grew while the model was loaded and warmed up; requests served meanwhile count in.',
+      () => gauges.memory().map(({ residentBytes, ...labels }) => [labels, residentBytes]),
+    );
+    this.#perModel(
+      'aicity_model_tensors',
+      'Tensors that TensorFlow.js holds for the model; 0 for those that run as sessions.',
+      () => gauges.memory().map(({ tensors, ...labels }) => [labels, tensors]),
+    );
     for (const protocol of PROTOCOLS) this.#durations.set(protocol, this.#seconds.labels({ protocol }));
     for (const result of ['Succeeded', ...LOAD_ERROR_REASONS]) this.#loads.inc({ result }, 0);
     for (const result of ['Accepted', 'Refused', 'Unreachable']) this.#reports.inc({ result }, 0);
@@ -158,6 +170,20 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(read());
+      },
+    });
+  }
+
+  #perModel(
+    name: string,
+    help: string,
+    read: () => [labels: { model: string; version: string }, value: number][],
+  ): void {
+    new Gauge({
+      ...{ name, help, labelNames: ['model', 'version'], registers: [this.registry] },
+      collect() {
+        this.reset();
+        for (const [{ model, version }, value] of read()) this.set({ model, version }, value);
       },
     });
   }

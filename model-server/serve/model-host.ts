@@ -42,6 +42,11 @@ export interface HostedModel extends Served {
   readonly joinable: ReadonlySet<string>;
   /** What it declares of forecasts, or why that is of no use. */
   readonly forecast?: ForecastDeclaration | string;
+  /**
+   * By how much the resident memory of the process grew while it was loaded and warmed up. Nothing else is loaded
+   * meanwhile, but requests are served: an estimate.
+   */
+  readonly residentBytes: number;
   /** Epoch milliseconds of the newest inference that succeeded. */
   lastInferenceAt: number;
 }
@@ -348,6 +353,7 @@ export class ModelHost {
     const progress = (message: string) => this.#dispatch({ kind: 'Progressed', load: number, message });
     signal.throwIfAborted();
     progress(`loading ${source.uri} into TensorFlow`);
+    const residentBefore = engine.stats().residentBytes;
     const id = `${idPrefix}:${revision}@${local.version ?? 1}#${number}`;
     try {
       const loaded = await loadVerified(engine, id, local, source.format);
@@ -365,6 +371,7 @@ export class ModelHost {
       if (typeof forecast === 'string') log.warn({ revision, remark: forecast }, 'remark about the model');
       return {
         ...{ name, id, loaded, joinable, revision, digest, format: loaded.format },
+        residentBytes: Math.max(0, engine.stats().residentBytes - residentBefore),
         ...(version === undefined ? {} : { version }),
         ...(forecast === undefined ? {} : { forecast }),
         lastInferenceAt: clock.epochMilliseconds(),

@@ -87,6 +87,14 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     residentBytes: () => engine.stats().residentBytes,
     tensors: () => engine.stats().tensorCount,
     ready: () => models.isReady,
+    memory: () => {
+      const { tensors } = engine.stats();
+      return named
+        .flatMap(({ served }) => served)
+        .map(({ id, name, residentBytes, ...model }) => ({
+          ...{ model: name, version: versionOf(model), residentBytes, tensors: tensors.get(id) ?? 0 },
+        }));
+    },
     models: () =>
       named
         .flatMap(({ served }) => served)

@@ -109,6 +109,7 @@ export function statisticsOf(
     name: model.name,
     version: versionOf(model),
     lastInference: model.lastInferenceAt,
+    residentBytes: model.residentBytes,
   }));
 }
 

@@ -18,6 +18,8 @@ export class DiaryEngine implements Engine {
   die!: (error: EngineError) => void;
   loadFailure: EngineError | undefined;
   runFailure: EngineError | undefined;
+  /** Grows by a hundred bytes with every load. */
+  residentBytes = 1000;
   #gate: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -37,6 +39,7 @@ export class DiaryEngine implements Engine {
 
   async load(id: string): Promise<LoadedModel> {
     this.diary.push(`load ${id}`);
+    this.residentBytes += 100;
     await this.#gate;
     if (this.loadFailure) throw this.loadFailure;
     return {
@@ -60,7 +63,14 @@ export class DiaryEngine implements Engine {
   }
 
   stats() {
-    return { busySeconds: 0, inFlight: 0, loadedModels: 0, tensorCount: 0, residentBytes: 0 };
+    return {
+      busySeconds: 0,
+      inFlight: 0,
+      loadedModels: 0,
+      tensorCount: 0,
+      tensors: new Map<string, number>(),
+      residentBytes: this.residentBytes,
+    };
   }
 
   async close(): Promise<void> {}

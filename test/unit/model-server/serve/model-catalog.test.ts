@@ -53,6 +53,7 @@ test('several models are found by name, and the cache keeps them all', async () 
     { name: 'air', version: '1', state: 'READY', reason: '' },
     { name: 'traffic', version: '1', state: 'READY', reason: '' },
   ]);
+  expect(named.flatMap(({ served }) => served).map(({ residentBytes }) => residentBytes)).toEqual([100, 100]);
   expect(kept).toEqual([models.find('air').digest, models.find('traffic').digest]);
   expect(() => models.find('noise')).toThrow(/Latest\(noise\); this server serves "air", "traffic"/);
 });

@@ -72,6 +72,21 @@ test('each model and version answers under its name', async () => {
   expect(await (await fetch(`${server.url}/v2/models`)).json()).toEqual({ models: ['traffic', 'air'] });
 });
 
+test('a label stands for its version', async () => {
+  expect(await predicted('traffic/labels/stable')).toBe(1);
+  expect(await predicted('traffic/labels/canary')).toMatch(
+    /^404 .*has no label "canary"; its labels: "stable"/,
+  );
+});
+
+test('what each takes of memory is told', async () => {
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  for (const model of ['model="traffic",version="2"', 'model="air",version="1"']) {
+    expect(metrics).toMatch(new RegExp(`^aicity_model_resident_bytes\\{${model}\\} \\d+$`, 'm'));
+    expect(metrics).toMatch(new RegExp(`^aicity_model_tensors\\{${model}\\} \\d+$`, 'm'));
+  }
+});
+
 test('the page at / has a line to copy for each', async () => {
   const page = (await (await fetch(server.url)).json()) as {
     models: { name: string; version: string; signatures: { try: string }[] }[];
