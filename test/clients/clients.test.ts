@@ -36,7 +36,11 @@ afterAll(async () => {
 
 /** Runs all checks of a module at once: importing the clients takes longer than what they ask. */
 async function outcomes(module: string): Promise<Record<string, string>> {
-  const environment = { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '', PYTHONWARNINGS: 'ignore' };
+  const environment = {
+    ...{ PYTHONPATH: packages, PYTHONWARNINGS: 'ignore' },
+    // Compiled once, and not into the checkout.
+    PYTHONPYCACHEPREFIX: join(packages, '.compiled'),
+  };
   const output = await run('python3', [join(here, 'checks.py'), module, server.url, server.grpc], {
     environment,
   });
