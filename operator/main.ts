@@ -19,6 +19,7 @@ import {
 import { createCityAgent } from './reconcile/agent/city-agent.ts';
 import { City, cityCopies } from './reconcile/city.ts';
 import { createHubRole } from './reconcile/hub/hub-role.ts';
+import { regionLoadIn } from './reconcile/hub/region-load.ts';
 import { createReports, type Reports } from './reports/reports.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { KubeEventRecorder } from './runtime/events.ts';
@@ -104,6 +105,7 @@ async function run(config: Config): Promise<void> {
     podName: config.podName,
     podIp: config.podIp,
     port: config.tlsPort,
+    ...(config.hub ? { serviceLoad: regionLoadIn(modelServices) } : {}),
     metricsAdapter: { enabled: config.metricsAdapter, ownerClusterRole: METRICS_ADAPTER_ROLE_NAME },
   });
   const city = new City({

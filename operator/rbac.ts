@@ -433,6 +433,24 @@ const hubViewers: Grant = {
   ],
 };
 
+const hubMetricsReader: Grant = {
+  name: `${OPERATOR_NAME}-hub-metrics-reader`,
+  to: { kind: 'serviceAccount', namespace: 'kube-system', name: 'horizontal-pod-autoscaler' },
+  scope: 'cluster',
+  only: 'hub',
+  permissions: [
+    {
+      apiGroup: 'custom.metrics.k8s.io',
+      resources: [
+        'modelservices.aicity.io/aicity_load',
+        'modelservices.aicity.io/aicity_queue_time_milliseconds',
+      ],
+      verbs: ['get'],
+      why: 'A HorizontalPodAutoscaler of a placed service reads the load of all its cities.',
+    },
+  ],
+};
+
 const city: Grant = {
   name: `${OPERATOR_NAME}-city`,
   to: { kind: 'operator' },
@@ -472,6 +490,7 @@ export const GRANTS: readonly Grant[] = [
   hubInCity,
   cityOnHub,
   hubViewers,
+  hubMetricsReader,
   city,
 ];
 

@@ -24,6 +24,7 @@ import { type AssignmentLookup, type PodLookup, type ReportEndpoint, reportEndpo
 import { LeaderEndpoint } from './leader-endpoint.ts';
 import { metricsApi } from './metrics-api/app.ts';
 import { MetricAuthorizer } from './metrics-api/authorization.ts';
+import type { ServiceLoadLookup } from './metrics-api/service-metrics.ts';
 import { RequestHeaderTrust } from './metrics-api/trust.ts';
 import { ReportRegistry } from './registry.ts';
 import { SenderCheck } from './sender.ts';
@@ -47,6 +48,8 @@ export interface ReportsOptions {
   readonly podName: string;
   readonly podIp: string;
   readonly port: number;
+  /** On a hub: what is known of a service over all cities, for autoscalers that scale it as a whole. */
+  readonly serviceLoad?: ServiceLoadLookup;
   readonly metricsAdapter: { readonly enabled: boolean; readonly ownerClusterRole: string };
 }
 
@@ -99,6 +102,7 @@ export function createReports(options: ReportsOptions): Reports {
       podOf,
       authorizer: new MetricAuthorizer({ client, clock }),
       requestHeaderConfig: () => trust.config,
+      ...(options.serviceLoad ? { serviceLoad: options.serviceLoad } : {}),
       leads,
       clock,
       log,

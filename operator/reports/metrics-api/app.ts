@@ -22,11 +22,14 @@ import {
 import { LabelSelectorError, parseLabelSelector } from './label-selector.ts';
 import { reportedMetric } from './metrics.ts';
 import { type RequestHeaderConfig, type UserInfo, userBehind } from './request-header.ts';
+import { SERVICE_RESOURCE, type ServiceLoadLookup, serviceMetricList } from './service-metrics.ts';
 import { hasLoad, type Measurement, metricValueList } from './values.ts';
 
 export interface MetricsApiOptions {
   readonly reports: ReplicaReports;
   readonly podOf: PodLookup;
+  /** On a hub: what is known of a service over all cities. */
+  readonly serviceLoad?: ServiceLoadLookup;
   readonly authorizer: Pick<MetricAuthorizer, 'mayGet'>;
   readonly requestHeaderConfig: () => RequestHeaderConfig | undefined;
   /** Only the leader receives reports; any other replica knows nothing and must not answer with nothing. */
@@ -51,9 +54,15 @@ export function metricsApi(options: MetricsApiOptions): express.Express {
   app.get(`/apis/${METRICS_GROUP}/:version`, (request, response) => {
     const { version } = request.params;
     if (!isMetricsVersion(version)) return notFound(request, response);
-    response.json(resourceListDocument(version));
+    response.json(resourceListDocument(version, options.serviceLoad !== undefined));
   });
   app.get(`/apis/${METRICS_GROUP}/:version/namespaces/:namespace/pods/:name/:metric`, metrics(options));
+  if (options.serviceLoad) {
+    app.get(
+      `/apis/${METRICS_GROUP}/:version/namespaces/:namespace/${SERVICE_RESOURCE}/:name/:metric`,
+      serviceMetrics(options, options.serviceLoad),
+    );
+  }
   app.use(notFound);
   app.use(failed(options));
   return app;
@@ -96,10 +105,7 @@ function metrics({ reports, podOf, authorizer, leads, clock }: MetricsApiOptions
     }
     const metric = reportedMetric(metricName!);
     if (!metric) return noSuchMetric(response, access);
-    if (!leads()) {
-      response.set('retry-after', '1').set('connection', 'close');
-      return refuse(response, 503, 'ServiceUnavailable', 'this replica of the operator does not lead');
-    }
+    if (!leads()) return doesNotLead(response);
     const replicas = reports
       .inNamespace(namespace!)
       .filter((replica) => hasLoad(replica) && reports.isFresh(replica));
@@ -114,6 +120,33 @@ function metrics({ reports, podOf, authorizer, leads, clock }: MetricsApiOptions
     const selected = !ofMetric({}) ? [] : replicas.filter(({ pod }) => isAlive(podOf, pod, ofPod));
     response.json(metricValueList(version, metric, selected.map(measured)));
   };
+}
+
+function serviceMetrics(
+  { authorizer, leads, clock }: MetricsApiOptions,
+  loadOf: ServiceLoadLookup,
+): RequestHandler {
+  return async (request, response) => {
+    const { version, namespace, name, metric } = request.params as Record<string, string>;
+    if (!isMetricsVersion(version!)) return notFound(request, response);
+    const access = { version, namespace: namespace!, name: name!, metric: metric! };
+    const user = response.locals['user'] as UserInfo;
+    if (!(await authorizer.mayGet(user, { ...access, resource: SERVICE_RESOURCE }))) {
+      const what = `get resource "${SERVICE_RESOURCE}/${metric}" in API group "${METRICS_GROUP}" in the namespace "${namespace}"`;
+      return refuse(response, 403, 'Forbidden', `User "${user.username}" cannot ${what}`);
+    }
+    if (!leads()) return doesNotLead(response);
+    const load = loadOf(namespace!, name!);
+    const list = load && serviceMetricList(access, load, clock.now());
+    if (list) return void response.json(list);
+    const whose = `modelservice ${namespace}/${name}`;
+    refuse(response, 404, 'NotFound', `the server could not find the metric ${metric} for ${whose}`);
+  };
+}
+
+function doesNotLead(response: Response): void {
+  response.set('retry-after', '1').set('connection', 'close');
+  refuse(response, 503, 'ServiceUnavailable', 'this replica of the operator does not lead');
 }
 
 function isAlive(

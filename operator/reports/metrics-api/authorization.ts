@@ -7,6 +7,8 @@ import { METRICS_GROUP, type MetricsVersion } from './discovery.ts';
 import type { UserInfo } from './request-header.ts';
 
 export interface MetricAccess {
+  /** Default: pods. */
+  readonly resource?: string;
   readonly version: MetricsVersion;
   readonly namespace: string;
   /** A pod's name, or `*` for all that a selector finds. */
@@ -47,10 +49,10 @@ export class MetricAuthorizer {
   }
 }
 
-/** The same attributes that the API server derives from the path: a GET of subresource `metric` of the named pod. */
+/** The same attributes that the API server derives from the path: a GET of subresource `metric` of the named object. */
 function specOf(
   { username, uid, groups, extra }: UserInfo,
-  { version, namespace, name, metric }: MetricAccess,
+  { resource = 'pods', version, namespace, name, metric }: MetricAccess,
 ) {
   return {
     user: username,
@@ -62,7 +64,7 @@ function specOf(
       group: METRICS_GROUP,
       version,
       namespace,
-      resource: 'pods',
+      resource,
       subresource: metric,
       name,
     },

@@ -24,19 +24,22 @@ export const groupListDocument = { kind: 'APIGroupList', apiVersion: 'v1', group
 /** Of `GET /apis/custom.metrics.k8s.io`. */
 export const groupDocument = { kind: 'APIGroup', apiVersion: 'v1', ...group };
 
-/** Of `GET /apis/custom.metrics.k8s.io/<version>`. */
-export function resourceListDocument(version: MetricsVersion) {
+/** Of `GET /apis/custom.metrics.k8s.io/<version>`. @param hasServices whether metrics of whole services are offered */
+export function resourceListDocument(version: MetricsVersion, hasServices = false) {
+  const measured = ['pods', ...(hasServices ? ['modelservices.aicity.io'] : [])];
   return {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: `${METRICS_GROUP}/${version}`,
-    resources: REPORTED_METRICS.map(({ name }) => ({
-      name: `pods/${name}`,
-      singularName: '',
-      namespaced: true,
-      kind: 'MetricValueList',
-      verbs: ['get'],
-    })),
+    resources: measured.flatMap((resource) =>
+      REPORTED_METRICS.map(({ name }) => ({
+        name: `${resource}/${name}`,
+        singularName: '',
+        namespaced: true,
+        kind: 'MetricValueList',
+        verbs: ['get'],
+      })),
+    ),
   };
 }
 
