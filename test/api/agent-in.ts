@@ -14,6 +14,9 @@ import type { City } from '../region/city.ts';
 import type { HubByHand } from './hub-by-hand.ts';
 import { TestOperator } from './operator-in.ts';
 
+/** Of the operator itself. */
+const OWN_NAMESPACE = 'aicity-system';
+
 /** What the agent has counted since it was started first. */
 export class Counted implements AgentMetrics {
   connection: HubConnection = 'Connecting';
@@ -56,6 +59,9 @@ export class TestAgent {
   /** In a namespace of its own, for which the hub's services are then to be made. */
   static async start(city: City, hub: HubByHand, address: CityAddress = {}): Promise<TestAgent> {
     const operator = await TestOperator.start(city, hub.city);
+    await city.apply(
+      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: OWN_NAMESPACE } }),
+    );
     const agent = new TestAgent(operator, city, hub, address);
     agent.run();
     return agent;
@@ -63,6 +69,10 @@ export class TestAgent {
 
   get namespace(): string {
     return this.operator.namespace;
+  }
+
+  async kubectl(...args: string[]): Promise<string> {
+    return await this.#city.kubectl(args);
   }
 
   /** `namespace/name` of a service in the city. */
@@ -100,7 +110,7 @@ export class TestAgent {
       }),
       stores: this.operator.stores,
       leads: () => true,
-      namespace: 'aicity-system',
+      namespace: OWN_NAMESPACE,
       newSession: randomUUID,
     });
     const work = async () => {

@@ -186,7 +186,7 @@ export class HubByHand {
 }
 
 function shareName(key: string): string {
-  return key.replace('/', '-');
+  return key.replace('/', '-').toLowerCase();
 }
 
 function cityCluster(name: string): object {

@@ -1,6 +1,6 @@
 /**
  * Whether this installation may speak for the city: one at a time does. As with any Lease, another holder is there as
- * long as its record changes within the time of a session *on our own clock since we saw it change*.
+ * long as its record changes *on our own clock since we saw it change*.
  */
 import type { Rhythm } from '../failover/rhythm.ts';
 import type { HeartbeatLease } from './heartbeat.ts';
@@ -25,7 +25,14 @@ export function otherHolder(
   return isSame ? before : { identity: holderIdentity, renewTime, sinceMs: nowMs };
 }
 
-/** Whether the other holder has been silent for so long that its place may be taken. */
-export function isGone(other: OtherHolder, nowMs: number, { sessionMs }: Pick<Rhythm, 'sessionMs'>): boolean {
-  return nowMs - other.sinceMs > sessionMs;
+/**
+ * Whether the other holder has been silent for so long that its place may be taken: its session is over by then, and the
+ * hub no longer takes the two for rivals.
+ */
+export function isGone(
+  other: OtherHolder,
+  nowMs: number,
+  { lateAfterMs }: Pick<Rhythm, 'lateAfterMs'>,
+): boolean {
+  return nowMs - other.sinceMs > 2 * lateAfterMs;
 }

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ModelService } from '../../crds/model-service.ts';
+import { resources } from '../../operator/kube/resources.ts';
+import type { City } from '../region/city.ts';
+import { startCity } from '../region/start-city.ts';
+import { TestAgent } from './agent-in.ts';
+import { cluster } from './cluster.ts';
+import { HubByHand } from './hub-by-hand.ts';
+
+/** Sessions end after 2.4 of them. */
+const heartbeatSeconds = 5;
+
+let hubCluster: City;
+let hub: HubByHand;
+let city: TestAgent;
+beforeAll(async () => {
+  hubCluster = await startCity({ name: 'agents-hub', light: true });
+  hub = await HubByHand.start(hubCluster, 'braga', { heartbeatSeconds });
+  city = await TestAgent.start(await cluster(), hub);
+}, 300_000);
+afterAll(async () => {
+  await city?.stop();
+  await hub?.stop();
+  await hubCluster?.stop();
+}, 120_000);
+
+const replicasOf = async (name: string) =>
+  (await city.operator.get<ModelService>(resources.ModelService, name)).spec.replicas;
+
+async function untilReplicas(name: string, replicas: number): Promise<void> {
+  await city.operator.until(`${name} has ${replicas}`, async () => (await replicasOf(name)) === replicas);
+}
+
+test('at rest a heartbeat is one message, and nothing else is said', async () => {
+  await hub.grant(city.key('rest'), 1);
+  await untilReplicas('rest', 1);
+  await city.operator.untilReason('rest', 'Ready', 'PodsStarting');
+  await hub.until(
+    'the hub knows',
+    async () => (await hub.claim(city.key('rest')))?.reason === 'PodsStarting',
+  );
+  const beats = async () => (await hub.lease()).spec!.renewTime!;
+  const total = () => Object.values(city.counted.messages).reduce((sum, count) => sum + count, 0);
+  // Whatever is still under way is told with the next heartbeat at the latest.
+  for (let seen = 0, last = await beats(); seen < 2; seen++) {
+    await hub.until('the next heartbeat', async () => (await beats()) !== last);
+    last = await beats();
+  }
+  const before = total();
+  const reports = city.counted.messages.report;
+  for (let seen = 0, last = await beats(); seen < 3; seen++) {
+    await hub.until('the next heartbeat', async () => (await beats()) !== last);
+    last = await beats();
+  }
+  await hub.until('the answer was counted', async () => total() >= before + 3);
+  expect(city.counted.messages.report).toBe(reports);
+  expect(total()).toBeLessThanOrEqual(before + 4);
+}, 180_000);
+
+describe('a hub that is away', () => {
+  test('leaves the city to itself; what it decided before is not obeyed when it is back', async () => {
+    const key = city.key('alone');
+    const grant = await hub.grant(key, 2);
+    await untilReplicas('alone', 2);
+    await hub.until('the hub knows', async () => (await hub.claim(key))?.epoch === grant.epoch);
+    const { fenced } = city.counted.grants;
+    await hubCluster.faults.pause();
+    try {
+      await city.operator.until('a new session has begun', async () => city.counted.sessions > 0);
+      expect(city.counted.connection).toBe('Unreachable');
+      await city.operator.patch('ms', 'alone', { spec: { replicas: 7 } });
+      await untilReplicas('alone', 2);
+    } finally {
+      await hubCluster.faults.unpause();
+    }
+    const late = { ...grant, epoch: grant.epoch + 100, floor: 9, ceiling: 9 };
+    await hub.writeShare(key, late);
+    await hub.until('the city is back', async () => city.counted.connection === 'Connected', 60);
+    await hub.until('the late grant was judged', async () => city.counted.grants.fenced > fenced, 60);
+    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session, 60);
+    expect(await hub.claim(key)).toMatchObject({ epoch: grant.epoch, floor: 2, ceiling: 2 });
+    expect(await replicasOf('alone')).toBe(2);
+    await hub.writeShare(key, {
+      ...late,
+      epoch: late.epoch + 1,
+      session: await hub.session(),
+      floor: 3,
+      ceiling: 3,
+    });
+    await untilReplicas('alone', 3);
+  }, 300_000);
+});
+
+describe('a second cluster of the same name', () => {
+  test('finds the first, says nothing to the hub, and takes over when the first is gone', async () => {
+    const second = await TestAgent.start(hubCluster, hub);
+    try {
+      await hub.until('it stands back', async () => second.counted.connection === 'Displaced', 60);
+      const holder = (await hub.lease()).spec!.holderIdentity!;
+      expect(second.counted.messages).toMatchObject({ report: 0, heartbeat: 0 });
+      expect(city.counted.connection).toBe('Connected');
+      await city.halt();
+      await hub.until('it takes over', async () => second.counted.connection === 'Connected', 90);
+      expect((await hub.lease()).spec!.holderIdentity).not.toBe(holder);
+      city.run();
+      await hub.until('the first stands back', async () => city.counted.connection === 'Displaced', 60);
+    } finally {
+      await second.stop();
+    }
+  }, 300_000);
+});
