@@ -1,5 +1,5 @@
 /**
- * Models as `.tar.gz` (or plain `.tar`). The entries are written by us, not by the archive: only files and
+ * Models as `.tar.gz` (or plain `.tar`), or as `.zip`. The entries are written by us, not by the archive: only files and
  * directories, only below the target, and no more than the budget, so that a small archive cannot fill the disk.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -13,6 +13,7 @@ import { isFileError, readableSentence } from './file-error.ts';
 import { LoadError } from './load-error.ts';
 import { MAX_FILES } from './model-files.ts';
 import { safeRelativePath } from './safe-path.ts';
+import { extractZip } from './zip-archive.ts';
 
 /** @throws LoadError when the archive is damaged, or holds what a model archive must not hold. */
 export async function extractArchive(
@@ -22,24 +23,40 @@ export async function extractArchive(
   place: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const head = await headOf(archive);
+  if (isZip(head)) return explained(place, () => unzipped(archive, directory, budget, place, signal));
   const entries = extract();
-  const stages = [
-    ...((await isGzip(archive)) ? [createGunzip()] : []),
-    entries as unknown as NodeJS.WritableStream,
-  ];
+  const stages = [...(isGzip(head) ? [createGunzip()] : []), entries as unknown as NodeJS.WritableStream];
   const unpacked = pipeline([createReadStream(archive), ...stages], { signal });
   try {
     await Promise.all([unpacked, writeEntries(entries, directory, budget, place)]);
   } catch (cause) {
     entries.destroy();
     await unpacked.catch(() => {});
-    if (cause instanceof LoadError) throw cause;
-    if (isFileError(cause)) throw readableSentence(cause, place);
-    throw new LoadError(
-      'FormatUnknown',
-      `${place} is no readable tar archive (${(cause as Error).message}): make it with tar -czf`,
-    );
+    throw sentenceOf(cause, place);
   }
+}
+
+async function unzipped(...[archive, directory, budget, place, signal]: Parameters<typeof extractZip>) {
+  const files = await extractZip(archive, directory, budget, place, signal);
+  if (files === 0) throw new LoadError('FormatUnknown', `${place} is an archive without files`);
+}
+
+async function explained(place: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw sentenceOf(cause, place);
+  }
+}
+
+function sentenceOf(cause: unknown, place: string): LoadError {
+  if (cause instanceof LoadError) return cause;
+  if (isFileError(cause)) return readableSentence(cause, place);
+  return new LoadError(
+    'FormatUnknown',
+    `${place} is no readable tar or zip archive (${(cause as Error).message}): make it with tar -czf or zip -r`,
+  );
 }
 
 async function writeEntries(
@@ -86,12 +103,18 @@ function placeInside({ type, name }: Header, place: string): string | undefined 
   return path;
 }
 
-async function isGzip(archive: string): Promise<boolean> {
+/** The first bytes, which say what kind of archive it is, whatever its name. */
+async function headOf(archive: string): Promise<Buffer> {
   const file = await open(archive);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
 }
+
+const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b;
+
+/** A file's header, or the end of an archive without files. */
+const isZip = (head: Buffer) => ['PK\x03\x04', 'PK\x05\x06'].includes(head.toString('latin1'));

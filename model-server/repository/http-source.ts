@@ -2,7 +2,7 @@
  * Models over `http://` and `https://`. A directory cannot be listed there, so what is fetched follows from the
  * names that every model has:
  *
- * - `…/NAME.tar.gz`, `.tgz` or `.tar`: an archive of any format, of version directories too;
+ * - `…/NAME.tar.gz`, `.tgz`, `.tar` or `.zip`: an archive of any format, of version directories too;
  * - `…/model.json`, or a directory with one: TensorFlow.js, its weight shards named in `weightsManifest`;
  * - `…/saved_model.pb`, or a directory with one: a SavedModel without assets, its shards counted in
  *   `variables/variables.index`;

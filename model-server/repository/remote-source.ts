@@ -35,7 +35,7 @@ export interface Fetched {
 }
 
 const PARALLEL_FILES = 4;
-export const ARCHIVE = /\.(tar\.gz|tgz|tar)$/i;
+export const ARCHIVE = /\.(tar\.gz|tgz|tar|zip)$/i;
 
 /**
  * Fetches the model into the cache, or finds that what is there is still what the address gives. When the address

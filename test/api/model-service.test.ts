@@ -31,6 +31,11 @@ const broken: [what: string, spec: unknown, sentence: RegExp][] = [
     /credentialsSecretRef\.name: .*"A b".*the name of a Secret/,
   ],
   [
+    'a private key',
+    { model: { uri, signature: { publicKey: '-----BEGIN PRIVATE KEY-----\\nMC4C\\n-----END PRIVATE KEY-----' } } },
+    /signature\.publicKey: .*expected a public key in PEM/,
+  ],
+  [
     'credentials for a volume',
     { model: { uri: 'pvc://claim/m', credentialsSecretRef: { name: 'store' } } },
     /credentialsSecretRef is of no use for pvc:/,
