@@ -2,11 +2,14 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Engine, EngineError, type LoadedModel } from '../../../../model-server/engine/engine.ts';
 import { startEngine } from '../../../../model-server/engine/host.ts';
 import type { NamedTensors, Tensor } from '../../../../model-server/protocol/tensor.ts';
 import { bytes, floats, plain, tensor, values } from './tensors.ts';
+
+// Reading TensorFlow and TensorFlow.js takes as long as the machine is busy.
+jest.setTimeout(60_000);
 
 const models = fileURLToPath(new URL('../../../fixtures/models/', import.meta.url));
 const crashingThread = new URL('./crashing-thread.ts', import.meta.url);
