@@ -32,7 +32,12 @@ const broken: [what: string, spec: unknown, sentence: RegExp][] = [
   ],
   [
     'a private key',
-    { model: { uri, signature: { publicKey: '-----BEGIN PRIVATE KEY-----\\nMC4C\\n-----END PRIVATE KEY-----' } } },
+    {
+      model: {
+        uri,
+        signature: { publicKey: '-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----' },
+      },
+    },
     /signature\.publicKey: .*expected a public key in PEM/,
   ],
   [
