@@ -24,8 +24,15 @@ export interface Contender {
 export interface Contestant {
   /** Its first process; those that it starts count as well. */
   readonly pid: number;
-  /** An inference of so many rows; undefined where it does not speak the protocol. */
-  request(protocol: Protocol, rows: number): ClientRequest | undefined;
+  /** Resolves with what is known of the reason when its first process ends, wanted or not. */
+  readonly hasEnded: Promise<string>;
+  /** All that it has started and that still run, itself included. */
+  processes(): number[];
+  /**
+   * An inference of so many rows; undefined where it does not speak the protocol.
+   * @param inputShape of a row, the model's own when it is left out.
+   */
+  request(protocol: Protocol, rows: number, inputShape?: readonly number[]): ClientRequest | undefined;
   /** Ends it and all its processes. */
   stop(): Promise<void>;
 }

@@ -21,6 +21,9 @@ export interface LoadResult {
   readonly p99: number;
 }
 
+/** Of a client that waits for an answer. */
+const PATIENCE_MILLISECONDS = 30_000;
+
 /** @throws Error when a request fails: a figure with failures in it says nothing. */
 export async function measureLoad(load: Load): Promise<LoadResult> {
   const { hostname, port } = new URL(load.url);
@@ -83,6 +86,7 @@ function runClient(socket: Socket, request: Buffer, endsAt: number, milliseconds
       send();
     });
     socket.on('error', reject);
+    socket.setTimeout(PATIENCE_MILLISECONDS, () => reject(new Error('the server has gone silent')));
     socket.on('close', () => reject(new Error('the server closed a connection')));
     send();
   });

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleModelServer } from '../region/bundle.ts';
 import type { Contender } from './contender.ts';
+import { familyOf } from './process-costs.ts';
 import { instancesRequest, rawTensorRequest } from './requests.ts';
 
 const tensorflow = fileURLToPath(new URL('../../node_modules/@tensorflow/tfjs-node', import.meta.url));
@@ -40,10 +41,12 @@ export async function ourServer(directory: string, nodeFlags: readonly string[])
       const url = `http://127.0.0.1:${port}`;
       return {
         pid: child.pid!,
-        request: (protocol, rows) =>
+        hasEnded: exit.then(([code]) => `ours ended with ${code}`),
+        processes: () => familyOf(child.pid!),
+        request: (protocol, rows, inputShape = model.inputShape) =>
           protocol === 'JSON'
-            ? instancesRequest(model, rows, `${url}/v1/models/bench:predict`)
-            : rawTensorRequest(model, rows, `${url}/v2/models/bench/infer`),
+            ? instancesRequest({ ...model, inputShape }, rows, `${url}/v1/models/bench:predict`)
+            : rawTensorRequest({ ...model, inputShape }, rows, `${url}/v2/models/bench/infer`),
         // Not killed: a profile is written at the end.
         async stop() {
           child.kill('SIGTERM');

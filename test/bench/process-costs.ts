@@ -12,16 +12,25 @@ interface Entry {
 
 /** Processor time so far, that of children that have ended included, and resident memory. */
 export function costsOf(pid: number): { cpuSeconds: number; residentBytes: number } {
+  const members = familyEntries(pid);
+  return {
+    cpuSeconds: members.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    residentBytes: members.reduce((sum, member) => sum + residentBytes(member.pid), 0),
+  };
+}
+
+/** A process that runs and all that it has started, directly or not. */
+export function familyOf(pid: number): number[] {
+  return familyEntries(pid).map((member) => member.pid);
+}
+
+function familyEntries(pid: number): Entry[] {
   const entries = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? entryOf(Number(name)) : []));
   const family = [pid];
   for (const each of family) {
     for (const { pid: child, parent } of entries) if (parent === each) family.push(child);
   }
-  const members = entries.filter((entry) => family.includes(entry.pid));
-  return {
-    cpuSeconds: members.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
-    residentBytes: members.reduce((sum, member) => sum + residentBytes(member.pid), 0),
-  };
+  return entries.filter((entry) => family.includes(entry.pid));
 }
 
 /** Nothing for a process that has ended meanwhile. */

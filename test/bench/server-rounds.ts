@@ -2,12 +2,11 @@
  * Measures contenders and the bare engine side by side: each round goes once through all of them before the next round
  * begins, so that whatever else the machine does is shared fairly, and the median of the rounds counts.
  */
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Engine } from '../../model-server/engine/engine.ts';
 import { startEngine } from '../../model-server/engine/host.ts';
+import { say } from '../region/progress.ts';
+import { differenceBetween } from './agreement.ts';
 import type { Contender, Contestant, Protocol } from './contender.ts';
 import { loopEngine } from './engine-loop.ts';
 import { measureLoad } from './load.ts';
@@ -15,6 +14,7 @@ import type { BenchModel } from './models.ts';
 import { percentile } from './percentile.ts';
 import { costsOf } from './process-costs.ts';
 import type { Row } from './result.ts';
+import { startContender } from './start-contender.ts';
 
 const CLIENTS = [1, 16, 64];
 /** As many rows as the server joins by default. */
@@ -53,7 +53,8 @@ export async function measureModel(
   await engine.load(model.name, join(place, '1'));
   const started: Started[] = [];
   try {
-    for (const contender of contenders) started.push(await start(contender, model, place));
+    for (const contender of contenders)
+      started.push(...(await startAgreeing(contender, started[0], model, place)));
     const rows: Row[] = [];
     for (const rowsPerRequest of model.rowsPerRequest) {
       for (const protocol of PROTOCOLS) {
@@ -72,31 +73,34 @@ export async function measureModel(
   }
 }
 
-async function start(contender: Contender, model: BenchModel, place: string): Promise<Started> {
-  const port = await freePort();
-  const startedAt = performance.now();
-  const contestant = await contender.start(model, place, port);
-  const request = PROTOCOLS.map((protocol) => contestant.request(protocol, 1)).find((each) => each);
-  if (!request) throw new Error(`${contender.name} takes no request`);
-  const { url, body, headers } = request;
-  for (;;) {
-    const answer = await fetch(url, {
-      method: 'POST',
-      body: new Uint8Array(Buffer.from(body)),
-      ...(headers && { headers }),
-    }).catch(() => undefined);
-    await answer?.arrayBuffer();
-    if (answer?.ok) break;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+/** Nothing, and a word, for another server that does not start here or computes something else than ours, the first. */
+async function startAgreeing(
+  contender: Contender,
+  ours: Started | undefined,
+  model: BenchModel,
+  place: string,
+): Promise<Started[]> {
+  try {
+    const { contestant, firstAnswerSeconds } = await startContender(contender, model, place);
+    const started = { contender, contestant, firstAnswerSeconds, ...costsOf(contestant.pid) };
+    if (!ours) return [started];
+    const difference = await differenceBetween(ours.contestant, contestant, model);
+    if (!difference) return [started];
+    await contestant.stop();
+    throw new Error(difference);
+  } catch (error) {
+    if (!ours) throw error;
+    say(`${contender.name} is left out for ${model.name}: ${(error as Error).message}`);
+    return [];
   }
-  const firstAnswerSeconds = (performance.now() - startedAt) / 1000;
-  return { contender, contestant, firstAnswerSeconds, ...costsOf(contestant.pid) };
 }
 
 async function warmUp(started: readonly Started[], protocol: Protocol, rows: number): Promise<void> {
   for (const { contestant } of started) {
     const request = contestant.request(protocol, rows);
-    if (request) await measureLoad({ ...request, clients: 16, seconds: WARM_UP_SECONDS });
+    // What goes wrong here goes wrong again where it is measured, and is told there.
+    if (request)
+      await measureLoad({ ...request, clients: 16, seconds: WARM_UP_SECONDS }).catch(() => undefined);
   }
 }
 
@@ -121,7 +125,11 @@ async function measureRow(
       const request = contestant.request(protocol, rowsPerRequest);
       if (!request) continue;
       const before = costsOf(contestant.pid).cpuSeconds;
-      const result = await measureLoad({ ...request, clients, seconds });
+      const result = await measureLoad({ ...request, clients, seconds }).catch((error: Error) => {
+        if (contender === started[0]?.contender) throw error;
+        say(`${contender.name}, ${protocol}, ${rowsPerRequest} rows, ${clients} clients: ${error.message}`);
+      });
+      if (!result) continue;
       const cpuSeconds = costsOf(contestant.pid).cpuSeconds - before;
       const list = figures.get(contender.name) ?? [];
       list.push({
@@ -189,12 +197,3 @@ function standingCosts(model: BenchModel, started: readonly Started[]): Row[] {
 }
 
 const median = (figures: readonly number[]) => percentile(figures, 50);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

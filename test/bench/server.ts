@@ -1,22 +1,25 @@
 /**
  * How the model server fares under load, beside the bare engine:
  *
- *   npm run bench:server -- [--json] [--seconds=1] [--rounds=5] [--profile=DIRECTORY] [--peers]
+ *   npm run bench:server -- [--json] [--seconds=1] [--rounds=5] [--profile=DIRECTORY] [--peers | --peer=NAME…]
  *
- * `--profile` leaves a CPU profile of each server process. `--peers` puts other servers beside it, those of `peers/`.
+ * `--profile` leaves a CPU profile of each server process. `--peers` puts other servers beside it, those of `peers/`, and
+ * tells what goes wrong in each; `--peer` does so with some of them.
  */
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { step } from '../region/progress.ts';
 import { prepareTensorflow } from '../unit/model-server/serve/server-process.ts';
 import type { Contender } from './contender.ts';
+import { failureRows, loneClientRow } from './failure-rows.ts';
+import { type Failures, failuresOf } from './failures.ts';
 import { machine } from './machine.ts';
 import { benchModels, writeBenchModel } from './models.ts';
 import { ourServer } from './ours.ts';
+import type { Call } from './peers/peer.ts';
+import { installedPeers } from './peers/peers.ts';
 import { print } from './print.ts';
 import type { Row } from './result.ts';
 import { measureModel } from './server-rounds.ts';
@@ -28,6 +31,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     profile: { type: 'string' },
     peers: { type: 'boolean', default: false },
+    peer: { type: 'string', multiple: true, default: [] },
   },
 });
 const settings = { seconds: above0('seconds'), rounds: Math.ceil(above0('rounds')) };
@@ -39,7 +43,8 @@ const here = machine();
 const directory = await mkdtemp(join(tmpdir(), 'aicity-bench-'));
 try {
   const profile = values.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(values.profile)}`] : [];
-  const contenders = [await ourServer(join(directory, 'app'), profile), ...(await peers())];
+  const ours = await ourServer(join(directory, 'app'), profile);
+  const contenders = [ours, ...(await peers('session'))];
   const rows: Row[] = [];
   for (const model of benchModels) {
     const place = join(directory, model.name);
@@ -47,21 +52,25 @@ try {
     await writeBenchModel(join(place, '1'), model);
     rows.push(...(await step(model.name, () => measureModel(model, place, contenders, settings))));
   }
+  if (contenders.length > 1)
+    rows.push(...(await failures([ours, ...(await peers('signature'))])), ...loneClientRow(rows));
   print({ machine: here, rows }, values);
 } finally {
   await rm(directory, { recursive: true });
 }
 
-/** Every file of `peers/` is a program's default export: a `Contender`. */
-async function peers(): Promise<Contender[]> {
-  if (!values.peers) return [];
-  const folder = join(import.meta.dirname, 'peers');
-  const files = existsSync(folder) ? (await readdir(folder)).filter((file) => file.endsWith('.peer.ts')) : [];
-  if (files.length === 0) throw new RangeError('--peers: there are no contenders (peers/*.peer.ts)');
-  const modules = await Promise.all(
-    files.sort().map((file) => import(pathToFileURL(join(folder, file)).href)),
-  );
-  return modules.map((module: { default: Contender }) => module.default);
+async function peers(call: Call): Promise<Contender[]> {
+  return values.peers || values.peer.length > 0 ? await installedPeers(call, values.peer) : [];
+}
+
+async function failures(contenders: readonly Contender[]): Promise<Row[]> {
+  const [image] = benchModels;
+  const found = new Map<string, Failures>();
+  for (const contender of contenders) {
+    const its = await failuresOf(contender, image!, join(directory, image!.name));
+    if (its) found.set(contender.name, its);
+  }
+  return failureRows(found);
 }
 
 function above0(name: 'seconds' | 'rounds'): number {

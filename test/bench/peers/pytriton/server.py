@@ -1,0 +1,32 @@
+"""PyTriton: NVIDIA's Triton binary in front, the model in Python behind it, with Triton's dynamic batcher."""
+
+import numpy
+from pytriton.decorators import batch
+from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
+from pytriton.triton import Triton, TritonConfig
+
+from savedmodel import INPUT_SHAPE, MAX_BATCH_SIZE, OUTPUT_SIZE, PORT, load
+
+call = load()
+
+
+@batch
+def infer(x):
+    return {"y": call(x)}
+
+
+if __name__ == "__main__":
+    config = TritonConfig(
+        http_address="127.0.0.1", http_port=PORT, allow_grpc=False, allow_metrics=False, log_verbose=0
+    )
+    with Triton(config=config) as triton:
+        triton.bind(
+            model_name="bench",
+            infer_func=infer,
+            inputs=[Tensor(name="x", dtype=numpy.float32, shape=INPUT_SHAPE)],
+            outputs=[Tensor(name="y", dtype=numpy.float32, shape=(OUTPUT_SIZE,))],
+            config=ModelConfig(
+                max_batch_size=MAX_BATCH_SIZE, batcher=DynamicBatcher(max_queue_delay_microseconds=0)
+            ),
+        )
+        triton.serve()
