@@ -69,7 +69,13 @@ export async function pipe(from: [string, ...string[]], to: [string, ...string[]
   sink.stdin!.on('error', () => {}); // a reader that ends early tells why by its status
   source.on('error', () => sink.stdin!.end());
   source.stdout!.pipe(sink.stdin!);
-  const reading = finished(to[0], to.slice(1), sink).finally(() => source.kill('SIGKILL'));
+  const reading = finished(to[0], to.slice(1), sink).finally(() => {
+    if (sink.exitCode !== 0) return void source.kill('SIGKILL');
+    // One that has read enough leaves a rest that nobody wants; the writer may still end in good order.
+    source.stdout!.unpipe().resume();
+    const late = setTimeout(() => source.kill('SIGKILL'), writerEndsWithinSeconds * 1000);
+    source.on('close', () => clearTimeout(late));
+  });
   const writing = Promise.all([text(source.stderr!), ended(from[0], from.slice(1), source)]);
   const [read, written] = await Promise.allSettled([reading, writing]);
   if (read.status === 'rejected') throw read.reason;
@@ -86,6 +92,8 @@ export async function isInstalled(command: string): Promise<boolean> {
     () => false,
   );
 }
+
+const writerEndsWithinSeconds = 30;
 
 function start(
   command: string,

@@ -22,6 +22,8 @@ test('a pipe carries one output to the other input and fails when either side do
   expect((await pipe(['printf', 'a\\nb\\n'], ['wc', '-l'])).trim()).toBe('2');
   await expect(pipe(['sh', '-c', 'echo lost; exit 4'], ['cat'])).rejects.toThrow('status 4');
   await expect(pipe(['yes'], ['sh', '-c', 'echo full >&2; exit 5'])).rejects.toThrow(/status 5: full/);
+  // The reader has enough before the writer ends.
+  expect(await pipe(['sh', '-c', 'echo a; sleep 0.3; echo b'], ['head', '-n', '1'])).toBe('a\n');
   await expect(pipe(['no-such-program'], ['cat'])).rejects.toThrow('no-such-program');
   await expect(pipe(['yes'], ['no-such-program'])).rejects.toThrow('no-such-program');
 });
