@@ -32,7 +32,7 @@ export interface HubTimes {
   readonly atRest: Usage;
   readonly restSeconds: number;
   readonly messagesAtRest: number;
-  /** From the silence of a city until all its replicas were ready elsewhere, less the grace. */
+  /** From the last word of a city until all its replicas were ready elsewhere, less the grace. */
   readonly failoverSeconds: number;
   readonly peakResidentBytes: number;
 }
@@ -126,8 +126,8 @@ async function measure({ cluster, client, operator, names, services }: Scene): P
     await step('resting', () => sleep(REST_SECONDS));
     const rested = await operator.usage();
     const messagesAtRest = cities.messages - messages;
+    await cities.lose(names[0]!);
     const lostAt = performance.now();
-    cities.silence(names[0]!);
     await step('losing a city', () => untilReady(cities, services));
     const failoverSeconds = (performance.now() - lostAt) / 1000 - GRACE_SECONDS;
     cities.check();

@@ -4,7 +4,13 @@
  */
 import type { CityReportBody, ClaimStatus } from '../../crds/city-report.ts';
 import type { ModelService } from '../../crds/model-service.ts';
-import { CITY_OBJECTS, cityNamespace, REGION_ANNOTATIONS, REGION_LABELS } from '../../crds/region.ts';
+import {
+  CITY_OBJECTS,
+  type CityViews,
+  cityNamespace,
+  REGION_ANNOTATIONS,
+  REGION_LABELS,
+} from '../../crds/region.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { type Resource, resourcePath, resources } from '../../operator/kube/resources.ts';
@@ -70,9 +76,11 @@ export class ManyCities {
     });
   }
 
-  /** One city says nothing any more. */
-  silence(name: string): void {
-    this.#cities.get(name)!.isSilent = true;
+  /** One city says once more that it is there, and then nothing any more. */
+  async lose(name: string): Promise<void> {
+    const city = this.#cities.get(name)!;
+    await this.#beat(city);
+    city.isSilent = true;
   }
 
   /** Ready replicas in all cities but the silent ones. */
@@ -165,11 +173,18 @@ export class ManyCities {
         annotations: {
           [REGION_ANNOTATIONS.session]: sessionOf(city),
           [REGION_ANNOTATIONS.sequence]: String(city.sequence),
-          [REGION_ANNOTATIONS.views]: '{}',
+          [REGION_ANNOTATIONS.views]: JSON.stringify(this.#viewsOf(city)),
         },
       },
       spec: { holderIdentity: city.name, renewTime: new Date().toISOString().replace('Z', '000Z') },
     });
+  }
+
+  /** Each city looks at the next one of a ring, as the hub would have it. */
+  #viewsOf({ name }: Played): CityViews {
+    const names = this.#options.names;
+    const next = names[(names.indexOf(name) + 1) % names.length]!;
+    return next === name ? {} : { [next]: { sees: !this.#cities.get(next)!.isSilent, ageSeconds: 0 } };
   }
 
   async #patch(resource: Resource, { name: city }: Played, name: string, body: object): Promise<void> {
