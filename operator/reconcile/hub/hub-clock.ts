@@ -3,11 +3,16 @@ import type { Clock } from '../../runtime/clock.ts';
 
 export class HubClock {
   readonly #clock: Clock;
-  readonly #offsetMs: number;
+  #offsetMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#offsetMs = clock.now().getTime() - clock.monotonicSeconds() * 1000;
+    this.begin();
+  }
+
+  /** Takes the time from the wall, once: when the hub begins to lead. */
+  begin(): void {
+    this.#offsetMs = this.#clock.now().getTime() - this.#clock.monotonicSeconds() * 1000;
   }
 
   nowMs(): number {

@@ -59,6 +59,7 @@ export interface HubTools extends ReflectorTools {
 export class Hub {
   readonly controllers: readonly Controller[];
   readonly #tools: HubTools;
+  readonly #clock: HubClock;
   readonly #cities: Cities;
   readonly #services: Services;
   readonly #looking: Looking;
@@ -74,11 +75,12 @@ export class Hub {
   constructor(tools: HubTools) {
     const { stores, modelServices, clock, joining } = tools;
     const hubClock = new HubClock(clock);
+    this.#clock = hubClock;
     this.#tools = tools;
     this.#cities = new Cities({
       stores,
       clock: hubClock,
-      lateAfterMs: () => this.#looking.rhythm.lateAfterMs,
+      lateAfterMs: () => this.#looking.expected.lateAfterMs,
       listener: {
         cityChanged: (city) => {
           this.#looking.soon();
@@ -128,7 +130,7 @@ export class Hub {
         sightOf: (city) => this.#looking.sights.get(city),
         holdingOf: (city) => this.#holdingOf(city),
         troubleOf: (city) => joining?.trouble(city),
-        heartbeatSeconds: () => this.#looking.rhythm.heartbeatMs / 1000,
+        heartbeatSeconds: () => this.#looking.told.heartbeatMs / 1000,
       }),
     });
     this.controllers = [this.#storing, this.#cityClusters];
@@ -137,6 +139,7 @@ export class Hub {
   /** Looks and stores until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { joining, stores } = this.#tools;
+    this.#clock.begin();
     const ends = [
       this.#cities.listen(),
       this.#services.listen(),
@@ -185,7 +188,7 @@ export class Hub {
     for (const [city] of turned) cities.add(city);
     if (turned.length > 0) this.#addServicesOf(new Set(turned.map(([city]) => city)), concerned);
     const addresses = this.#cities.names.map((city) => this.#cities.report(city)?.address ?? '');
-    const told = [this.#looking.rhythm.heartbeatMs, ...addresses].join(' ');
+    const told = [this.#looking.told.heartbeatMs, ...addresses].join(' ');
     if (this.#isFirstLook || told !== this.#told) for (const city of this.#cities.names) cities.add(city);
     this.#told = told;
     // What the hub before could not finish is finished.

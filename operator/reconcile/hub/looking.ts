@@ -9,6 +9,7 @@ import { type Rhythm, rhythmFor, settingsFor } from '../../plan/failover/rhythm.
 import { awakeSince, type CitySight, sightsOf } from '../../plan/failover/sights.ts';
 import { touchedBy } from '../../plan/failover/touched.ts';
 import { shortestGraceMs } from '../../plan/hub/intent.ts';
+import { type Pace, paced } from '../../plan/hub/pace.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Cities } from './cities.ts';
 import type { HubClock } from './hub-clock.ts';
@@ -18,6 +19,7 @@ const LEAST_BETWEEN_SECONDS = 0.2;
 const TICK_SECONDS = 1;
 /** A hub that has not looked for so long takes nobody's silence for what it may have missed itself. */
 const PAUSE_MS = 5_000;
+const DEFAULT_GRACE_MS = 90_000;
 
 export interface LookingTools {
   readonly clock: Clock;
@@ -40,7 +42,7 @@ export class Looking {
   /** As the last look saw them. */
   readonly #seen = new Map<string, CityKnowledge>();
   #sights: ReadonlyMap<string, CitySight> = new Map();
-  #rhythm: Rhythm = rhythmFor(90_000);
+  #pace: Pace = { told: rhythmFor(DEFAULT_GRACE_MS), expected: rhythmFor(DEFAULT_GRACE_MS) };
 
   constructor(tools: LookingTools) {
     this.#tools = tools;
@@ -51,8 +53,14 @@ export class Looking {
     return this.#sights;
   }
 
-  get rhythm(): Rhythm {
-    return this.#rhythm;
+  /** What the cities are told. */
+  get told(): Rhythm {
+    return this.#pace.told;
+  }
+
+  /** What is expected of them. */
+  get expected(): Rhythm {
+    return this.#pace.expected;
   }
 
   touch(key: string): void {
@@ -97,11 +105,14 @@ export class Looking {
     this.#awakeSinceMs = awakeMs;
     this.#lookedAtMs = nowMs;
     if (this.#isDue || this.#isRestless || this.#hasTimeChanged(cities.knowledge(), nowMs)) this.#look(nowMs);
+    // The time that the look itself took is no pause: what came in meanwhile is heard before the next one.
+    this.#lookedAtMs = hubClock.nowMs();
   }
 
   /** Whether a city has become late, or has settled, by the mere passing of time. */
   #hasTimeChanged(cities: readonly CityKnowledge[], nowMs: number): boolean {
-    const sights = sightsOf(cities, nowMs, this.#awakeSinceMs!, settingsFor(this.#rhythm));
+    const sights = sightsOf(cities, nowMs, this.#awakeSinceMs!, settingsFor(this.#pace.expected));
+    if (paced(this.#pace, this.#pace.told, nowMs) !== this.#pace) return true;
     for (const [name, { isLate, steadiness, city }] of sights) {
       if (steadiness !== city.steadiness || isLate !== this.#sights.get(name)?.isLate) return true;
     }
@@ -111,7 +122,7 @@ export class Looking {
   #look(nowMs: number): void {
     const { cities, services, onLook } = this.#tools;
     this.#isDue = false;
-    this.#rhythm = rhythmFor(shortestGraceMs(services.intents()));
+    this.#pace = paced(this.#pace, rhythmFor(shortestGraceMs(services.intents())), nowMs);
     const known = cities.knowledge();
     this.#noteChanges(known);
     const touched = this.#touched;
@@ -120,7 +131,7 @@ export class Looking {
     const outcome = lookAtRegion({
       nowMs,
       awakeSinceMs: this.#awakeSinceMs!,
-      settings: settingsFor(this.#rhythm),
+      settings: settingsFor(this.#pace.expected),
       cities: known,
       services: all,
       ...(touched === 'All' ? {} : { touched }),

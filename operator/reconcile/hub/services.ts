@@ -116,8 +116,8 @@ export class Services {
     if (known) known.record = record;
   }
 
-  /** The record is in the API server. @param placement as it was written */
-  stored(key: string, placement: unknown): void {
+  /** A record is about to be written: it may be seen before the write is answered. @param placement as it is written */
+  storing(key: string, placement: unknown): void {
     this.#known.get(key)?.prints.push(fingerprint(placement));
   }
 
@@ -167,6 +167,8 @@ export class Services {
   /** What we have written is seen in the order of writing; anything else was written by somebody else. */
   #check(key: string, known: Known, service: ModelService, print: string): void {
     const at = known.prints.lastIndexOf(print);
+    // Whatever else of the object has changed may call for another write.
+    this.#listener.objectsChanged(key);
     if (at >= 0) {
       known.prints.splice(0, at);
       return;
@@ -174,10 +176,7 @@ export class Services {
     known.prints = [print];
     const found = this.#recalled(key, service);
     // A service of the same name that was made anew goes on where the former one ended.
-    if (found === undefined || found.epoch < (known.record?.epoch ?? 0)) {
-      this.#listener.objectsChanged(key);
-      return;
-    }
+    if (found === undefined || found.epoch < (known.record?.epoch ?? 0)) return;
     known.record = found;
     this.#listener.serviceTouched(key);
   }

@@ -97,8 +97,8 @@ export class Storing {
       },
       status,
     };
+    services.storing(key, status.placement);
     await client.patchStatus(resources.ModelService, object, { fieldManager: MANAGER, force: true, signal });
-    services.stored(key, status.placement);
     this.#wroteAt.set(key, clock.monotonicSeconds());
     onWritten(service, status);
     return undefined;
