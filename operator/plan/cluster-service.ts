@@ -7,9 +7,9 @@ import type { DesiredObject } from './target.ts';
 
 /** The Service by which clients reach the ready replicas: inside the cluster, and outside where `spec.service` says so. */
 export function clusterService(service: ModelService): DesiredObject {
-  const { type, nodePort, loadBalancerClass, annotations } = service.spec.service ?? {};
+  const { type = 'ClusterIP', nodePort, loadBalancerClass, annotations } = service.spec.service ?? {};
   const spec = {
-    ...(type ? { type } : {}),
+    type,
     ...(loadBalancerClass ? { loadBalancerClass } : {}),
     selector: selectorLabels(service.metadata.name),
     ports: [

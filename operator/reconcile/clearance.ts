@@ -10,8 +10,12 @@ import type { ChildKind, DesiredObject } from '../plan/target.ts';
 /** What is to be merged into a live object before ours is applied, as RFC 7386 has it. */
 const CLEARANCES: Partial<Record<ChildKind, (desired: DesiredObject) => Readonly<Record<string, unknown>>>> =
   {
-    // Ports are merged by number, so a changed port would stay as a second one of the same name.
-    Service: ({ spec }) => ({ spec: { ports: (spec as { ports: unknown }).ports } }),
+    // Ports are merged by number, so a changed port would stay as a second one of the same name. What a port and a
+    // class may be depends on the type, so they go together.
+    Service: ({ spec }) => {
+      const { selector: _selector, ...kept } = spec as Readonly<Record<string, unknown>>;
+      return { spec: kept };
+    },
     // A budget has one bound or the other.
     PodDisruptionBudget: () => ({ spec: { minAvailable: null } }),
   };

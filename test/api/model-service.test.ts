@@ -63,6 +63,26 @@ const broken: [what: string, spec: unknown, sentence: RegExp][] = [
     { model: { uri }, replicas: -1 },
     /spec\.replicas: .*-1.*greater than or equal to 0/,
   ],
+  [
+    'a port of the nodes without one',
+    { model: { uri }, service: { nodePort: 30_080 } },
+    /spec\.service: .*spec\.service\.nodePort needs the type NodePort or LoadBalancer/,
+  ],
+  [
+    'a class of load balancer without one',
+    { model: { uri }, service: { type: 'NodePort', loadBalancerClass: 'a.b/c' } },
+    /loadBalancerClass needs the type LoadBalancer; the type is NodePort/,
+  ],
+  [
+    "the operator's own annotations",
+    { model: { uri }, service: { annotations: { 'aicity.io/applied': 'x' } } },
+    /spec\.service\.annotations must not begin with aicity\.io/,
+  ],
+  [
+    'another type of Service',
+    { model: { uri }, service: { type: 'ExternalName' } },
+    /spec\.service\.type: .*"ExternalName".*"ClusterIP", "NodePort", "LoadBalancer"/,
+  ],
   ['replicas in words', { model: { uri }, replicas: 'two' }, /spec\.replicas: .*"string".*type integer/],
   [
     'replicas above maxReplicas',

@@ -17,8 +17,8 @@ const service = serviceWith();
 describe('the Service', () => {
   const portsOf = (its: ModelService) => specOf(clusterService(its))['ports'] as { nodePort?: number }[];
 
-  test('says nothing of its type unless told', () => {
-    expect(specOf(clusterService(service))).not.toHaveProperty('type');
+  test('is inside the cluster alone unless told', () => {
+    expect(specOf(clusterService(service))).toMatchObject({ type: 'ClusterIP' });
     expect(portsOf(service).every((port) => !('nodePort' in port))).toBe(true);
   });
 

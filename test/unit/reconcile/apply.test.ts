@@ -149,7 +149,7 @@ test('what others wrote beside our fields is cleared before ours are applied to 
   const servicePath = /^PATCH \/api\/v1\/namespaces\/[^/]+\/services\/traffic$/;
   expect(service.asked).toEqual([expect.stringMatching(servicePath), 'apply Service traffic']);
   expect(service.calls[0]?.options).toEqual({
-    spec: { ports: expect.arrayContaining([expect.objectContaining({ port: 80 })]) },
+    spec: { type: 'ClusterIP', ports: expect.arrayContaining([expect.objectContaining({ port: 80 })]) },
   });
   const budget = await applied(drifted('PodDisruptionBudget'));
   expect(budget.calls[0]?.options).toEqual({ spec: { minAvailable: null } });
