@@ -38,7 +38,7 @@ describe('docs/region.md', () => {
 
   test('has the kinds that it speaks of', () => {
     expect(new Set(manifests.map(({ kind }) => kind))).toEqual(
-      new Set(['CityCluster', 'ClusterProfile', 'ModelService']),
+      new Set(['CityCluster', 'ClusterProfile', 'HorizontalPodAutoscaler', 'ModelService']),
     );
   });
 
