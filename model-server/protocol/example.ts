@@ -77,7 +77,8 @@ function parseKeepingKinds(body: Uint8Array): JsonObject {
 }
 
 function featuresOf(example: unknown, field: string): Features {
-  if (!isObject(example)) throw invalid(field, `${described(example)} found, an object expected`);
+  if (!isObject(example) || example instanceof Float)
+    throw invalid(field, `${described(example)} found, an object expected`);
   return new Map(
     Object.entries(example).map(([name, value]) => [name, featureOf(value, `${field}.${name.slice(0, 60)}`)]),
   );

@@ -74,6 +74,7 @@ describe('examples', () => {
     ['{}', /examples: nothing found/],
     ['{"examples":[]}', /examples: a list of 0 found/],
     ['{"examples":[1]}', /examples\[0\]: the number 1 found, an object expected/],
+    ['{"examples":[1.5]}', /examples\[0\]: the number 1.5 found, an object expected/],
     ['{"examples":[{"x":true}]}', /examples\[0\]\.x: a boolean found, values of one kind/],
     ['{"examples":[{"x":[1,"a"]}]}', /examples\[0\]\.x\[0\]: the number 1 found, values of one kind/],
     ['{"examples":[{"x":["a",1.5]}]}', /examples\[0\]\.x\[1\]: the number 1.5 found/],
