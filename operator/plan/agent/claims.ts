@@ -33,10 +33,10 @@ export function claimOf({ grant, service, pods, autoscaler, trouble, url }: Obse
   const { epoch, floor, ceiling } = grant;
   const running = pods.filter(holdsPlace).length;
   const bounds = { epoch, floor, ceiling, running };
-  if (trouble) return { ...bounds, ready: 0, needed: 0, ...trouble, message: cut(trouble.message) };
+  const why = trouble && { reason: trouble.reason, message: cut(trouble.message) };
   // What was withdrawn goes on answering for a moment, and nobody is to count on it.
   const isGoing = ceiling === 0 || service?.metadata.deletionTimestamp !== undefined;
-  if (!service || isGoing) return { ...bounds, ready: 0, needed: 0 };
+  if (!service || isGoing) return { ...bounds, ready: 0, needed: 0, ...why };
   const { status = {}, spec } = service;
   const ready = Math.min(running, status.readyReplicas ?? 0);
   const { model, load } = status;
@@ -44,7 +44,8 @@ export function claimOf({ grant, service, pods, autoscaler, trouble, url }: Obse
     ...bounds,
     ready,
     needed: neededReplicas(ready, load, spec.autoscaling, autoscaler),
-    ...howItIs(service),
+    // What runs answers, whatever cannot be changed about it.
+    ...(why ?? howItIs(service)),
     ...(url === undefined ? {} : { url }),
     ...given({
       version: ready > 0 ? model?.version : undefined,

@@ -177,10 +177,13 @@ class ShareLook {
       }
       if (isKubeError(error, 'terminal')) {
         log.error({ key: this.#id, err: error }, 'the share of the hub is refused by this cluster');
-        return this.#cannot(grant, {
+        const trouble: Trouble = {
           reason: 'InvalidSpec',
           message: `This cluster refuses the service: ${error.message}`,
-        });
+        };
+        if (!local) return this.#cannot(grant, trouble);
+        holdings.set(this.#id, { ...held, trouble });
+        return again(TROUBLE_AGAIN_SECONDS, trouble.reason);
       }
       // What was obeyed before is what holds; the hub is told why nothing more does.
       if (isKubeError(error, 'retry') && !this.#signal.aborted) {

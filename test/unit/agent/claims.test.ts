@@ -80,6 +80,11 @@ describe('a claim', () => {
     const claim = claimOf({ grant, service: undefined, pods: [], trouble });
     expect(claim).toMatchObject({ ...bounds, running: 0, reason: 'NameConflict' });
     expect(claim.message).toHaveLength(2048);
+    const refused = { reason: 'ApplyFailed' as const, message: 'The service cannot be written' };
+    expect(claimOf({ grant, service: serving, pods, trouble: refused })).toMatchObject({
+      ready: 3,
+      ...refused,
+    });
   });
 });
 
