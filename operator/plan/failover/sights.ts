@@ -31,7 +31,9 @@ export function sightsOf(
   });
   return new Map(
     observers.map(({ silentMs, isLate, ...city }) => {
-      const steadiness = notice(city.steadiness, isLate, nowMs, settings);
+      // One that has never reported has not been lost: it has not joined yet.
+      const hasJoined = city.session !== undefined;
+      const steadiness = hasJoined ? notice(city.steadiness, isLate, nowMs, settings) : city.steadiness;
       const vantage = once(() => vantageOn(city.name, observers, nowMs, settings.viewFreshMs));
       const isTrusted = recentLosses(steadiness, nowMs, settings) <= 1;
       const isSilent = isLate || !hasSpoken(city, awakeSinceMs);

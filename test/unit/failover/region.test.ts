@@ -4,6 +4,8 @@ import { Placement } from '../../../crds/placement.ts';
 import { decisionsOf } from '../../../operator/plan/failover/decisions.ts';
 import type { ServiceIntent } from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
+import { ALWAYS_THERE } from '../../../operator/plan/failover/steadiness.ts';
+import { LINGER_SECONDS } from '../../../operator/reconcile/agent/share-reconcile.ts';
 import { GPU } from '../../region/simulator/faults.ts';
 import { HUB } from '../../region/simulator/network.ts';
 import { SimulatedRegion } from '../../region/simulator/region.ts';
@@ -75,6 +77,10 @@ class Story {
 
   rejoin(name: string): void {
     for (const other of [HUB, ...this.region.cities.keys()]) this.region.network.heal(name, other);
+  }
+
+  steadiness(name: string) {
+    return this.#outcome!.steadiness.get(name);
   }
 
   ready(key = KEY): number {
@@ -302,7 +308,7 @@ describe('a residency that excludes a city', () => {
     expect(story.where()).toEqual({ porto: 2, faro: 2 });
     story.region.hub.cities.get('faro')!.labels = { region: 'sul' };
     story.pass(2);
-    expect(story.where()).toEqual({ porto: 2 });
+    expect(story.city('faro').held.get(KEY)?.grant).toMatchObject({ floor: 0, ceiling: 0 });
     story.pass(START_SECONDS);
     expect(story.where()).toEqual({ porto: 4 });
   });
@@ -411,6 +417,9 @@ describe('an edit', () => {
     expect(story.ready()).toBe(7);
     story.region.edit(KEY, { replicas: 0, maximum: 0 });
     story.pass(5);
+    // What was withdrawn answers until clients have heard of it.
+    expect(story.ready()).toBe(7);
+    story.pass(LINGER_SECONDS);
     expect(story.running()).toBe(0);
     expect(story.region.hub.records.get(KEY)?.shares.size).toBe(0);
   });
@@ -426,4 +435,18 @@ describe('an edit', () => {
     // A heartbeat each, which so short a grace makes frequent.
     expect(perCityAndMinute).toBeLessThanOrEqual(60_000 / story.region.rhythm.heartbeatMs + 0.1);
   });
+});
+
+test('a city that was added long before it dials in for the first time has not been lost', () => {
+  const story = new Story({ porto: 4 }, [service(1)]);
+  const lisboa = story.region.addCity('lisboa', { [GPU]: 4 });
+  story.region.hub.touchAll();
+  story.pass(300);
+  expect(story.steadiness('lisboa')).toEqual(ALWAYS_THERE);
+  lisboa.start();
+  story.pass(5);
+  expect(story.steadiness('lisboa')).toEqual(ALWAYS_THERE);
+  story.isolate('lisboa');
+  story.pass(60);
+  expect(story.steadiness('lisboa')).toMatchObject({ isAbsent: true, losses: 1 });
 });
