@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Feature, GRANTS, OPERATOR_NAME, type Permission } from '../../operator/rbac.ts';
 import type { City } from '../region/city.ts';
 import type { CommandFailed } from '../region/command.ts';
 import { cluster } from './cluster.ts';
 import { renderObjects } from './helm.ts';
+import { removeOperatorAccount } from './operator-account.ts';
 
 /** One thing that may be done: verb, group, resource, and the object's name or all. */
 type Right = `${string} ${string}/${string} ${string}`;
@@ -20,7 +21,13 @@ interface Rule {
  * Asks the API server itself, under the operator's identity, for all that it may do in a namespace, and compares
  * that with the declared list: nothing less and nothing more.
  */
-describe("the operator's service account", () => {
+const installations: [string, Feature[], string[]][] = [
+  ['by default', [], []],
+  ['of a hub', ['hub'], ['hub.enabled=true']],
+  ['of a city', ['city'], ['city.name=porto', 'city.hub.kubeconfigSecret=hub']],
+];
+
+describe.each(installations)("the operator's service account %s", (_, features, settings) => {
   let city: City;
   let own: string;
   let other: string;
@@ -29,19 +36,20 @@ describe("the operator's service account", () => {
     city = await cluster();
     own = await city.freshNamespace('operator');
     other = await city.freshNamespace('elsewhere');
-    const roles = (await renderObjects([], own)).filter(
+    const roles = (await renderObjects(settings, own)).filter(
       ({ apiVersion, kind }) =>
         apiVersion.startsWith('rbac.authorization.k8s.io/') || kind === 'ServiceAccount',
     );
     await city.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: roles }));
   });
+  afterAll(async () => await removeOperatorAccount(city));
 
   test('may do in its own namespace exactly what the list says', async () => {
-    expect(await rightsOf(OPERATOR_NAME, own)).toEqual(listed(['cluster', 'own']));
+    expect(await rightsOf(OPERATOR_NAME, own)).toEqual(listed(['cluster', 'own'], features));
   });
 
   test('may do in other namespaces exactly what the list says', async () => {
-    expect(await rightsOf(OPERATOR_NAME, other)).toEqual(listed(['cluster']));
+    expect(await rightsOf(OPERATOR_NAME, other)).toEqual(listed(['cluster'], features));
   });
 
   test.each([
@@ -50,6 +58,10 @@ describe("the operator's service account", () => {
     ['get', 'secret/aicity-operator-tls', 'no'],
     ['list', 'secrets', 'no'],
     ['update', 'modelservices.aicity.io', 'no'],
+    ['delete', 'secrets', 'no'],
+    ['update', 'rolebindings.rbac.authorization.k8s.io', 'no'],
+    ['bind', 'clusterrole.rbac.authorization.k8s.io/cluster-admin', 'no'],
+    ['escalate', 'clusterroles.rbac.authorization.k8s.io', 'no'],
     ['delete', 'pods', 'no'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io', 'no'],
     ['patch', 'nodes', 'no'],
@@ -152,8 +164,8 @@ async function answerTo(city: City, question: string[], as: string): Promise<str
   return /^(yes|no)\b/m.exec(answer)?.[1] ?? answer;
 }
 
-function listed(scopes: ('cluster' | 'own')[]): Right[] {
-  const byDefault: (Feature | undefined)[] = [undefined, 'metricsAdapter'];
+function listed(scopes: ('cluster' | 'own')[], features: Feature[]): Right[] {
+  const byDefault: (Feature | undefined)[] = [undefined, 'metricsAdapter', ...features];
   const permissions = GRANTS.filter(
     ({ to, scope, only }) => to.kind === 'operator' && scopes.includes(scope) && byDefault.includes(only),
   ).flatMap((grant): readonly Permission[] => grant.permissions);
