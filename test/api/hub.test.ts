@@ -4,7 +4,7 @@ import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { cluster } from './cluster.ts';
 import { dyingClient } from './dying-client.ts';
-import type { PlayedCity } from './played-city.ts';
+import { PlayedCity } from './played-city.ts';
 import { RegionHub } from './region-hub.ts';
 
 let hub: RegionHub;
@@ -13,6 +13,8 @@ let faro: PlayedCity;
 let lisbon: PlayedCity;
 beforeAll(async () => {
   hub = await RegionHub.start(await cluster(), 'hub');
+  // Its short grace keeps all heartbeats quick.
+  await hub.applyService('quick', { replicas: 0 });
   porto = await hub.addCity('porto', { address: 'http://porto.example' });
   faro = await hub.addCity('faro', { address: 'http://faro.example' });
   lisbon = await hub.addCity('lisbon', { address: 'http://lisbon.example' });
@@ -34,7 +36,9 @@ async function removed(name: string): Promise<void> {
   await hub.client.delete(resources.ModelService, { name, namespace: hub.namespace }).catch(() => {});
   await hub.until(`nothing is left of ${name}`, async () => {
     const shares = await Promise.all(cities().map((city) => shareOf(name, city)));
-    return shares.every((share) => share === undefined);
+    const left = shares.filter((share) => share !== undefined);
+    if (left.length > 0) throw new Error(JSON.stringify(left.map(({ metadata }) => metadata.annotations)));
+    return true;
   });
 }
 
@@ -247,5 +251,23 @@ describe('a city', () => {
     });
     expect(lisbon.readyOf('elsewhere/stranger')).toBe(1);
     lisbon.held.delete('elsewhere/stranger');
+  });
+
+  test('as which two clusters report is given nothing more, and told of', async () => {
+    const twin = new PlayedCity(hub.client, faro.name, { holder: 'another cluster' });
+    twin.session = `${faro.name}-twin`;
+    twin.start();
+    await hub.until('it is told', async () => {
+      return (await hub.cityCluster(faro.name)).status?.conditions?.[0]?.reason === 'TwoAgents';
+    });
+    await hub.applyService('air', { replicas: 4 });
+    await hub.untilReady('air', 4);
+    expect(await shareOf('air', faro)).toBeUndefined();
+    await twin.goSilent();
+    // Its report was written over; a city that was disturbed begins a new session and reports anew.
+    faro.comeBack();
+    await hub.until('it is one city again', async () => {
+      return (await hub.cityCluster(faro.name)).status?.conditions?.[0]?.status === 'True';
+    });
   });
 });

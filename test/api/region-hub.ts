@@ -68,11 +68,12 @@ export class RegionHub {
     });
     const { signal } = this.#stop;
     const synced = Promise.all([modelServices!.synced, role.synced]);
-    this.#running = Promise.all([
+    const work = Promise.all([
       modelServices!.run(signal),
       role.follow(signal),
       synced.then(() => role.lead(signal)),
     ]);
+    this.#running = work.then(() => events.flush());
     await synced;
   }
 

@@ -16,6 +16,9 @@ import type { HubClock } from './hub-clock.ts';
 import type { Services } from './services.ts';
 
 const LEAST_BETWEEN_SECONDS = 0.2;
+/** In a large region looks take long; what they decide must be stored in between. */
+const BETWEEN_PER_LOOK = 3;
+const MOST_BETWEEN_SECONDS = 2;
 const TICK_SECONDS = 1;
 /** A hub that has not looked for so long takes nobody's silence for what it may have missed itself. */
 const PAUSE_MS = 5_000;
@@ -81,9 +84,13 @@ export class Looking {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const startedSeconds = this.#tools.clock.monotonicSeconds();
       this.#tick();
-      await this.#tools.clock.sleep(LEAST_BETWEEN_SECONDS, signal);
-      if (!this.#isDue && !signal.aborted) await this.#untilDue(TICK_SECONDS - LEAST_BETWEEN_SECONDS, signal);
+      const tookSeconds = this.#tools.clock.monotonicSeconds() - startedSeconds;
+      const between = Math.min(MOST_BETWEEN_SECONDS, BETWEEN_PER_LOOK * tookSeconds);
+      const pauseSeconds = Math.max(LEAST_BETWEEN_SECONDS, between);
+      await this.#tools.clock.sleep(pauseSeconds, signal);
+      if (!this.#isDue && !signal.aborted) await this.#untilDue(TICK_SECONDS - pauseSeconds, signal);
     }
   }
 
