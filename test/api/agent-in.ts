@@ -87,6 +87,13 @@ export class TestAgent {
     const client = new HttpKubeClient({ loadConfig: fromFile(this.#city.kubeconfigPath) });
     const hub = new HttpKubeClient({ cluster: 'hub', loadConfig: fromChangingFile(this.#kubeconfigPath) });
     const { counted } = this;
+    const events = new KubeEventRecorder({
+      client,
+      clock,
+      log,
+      reportingController: 'aicity.io/operator',
+      reportingInstance: 'test',
+    });
     const agent = new Agent({
       ...this.#address,
       city: this.#name,
@@ -101,13 +108,7 @@ export class TestAgent {
         sessionBegun: () => counted.sessionBegun(),
         grantJudged: (judgement) => counted.grantJudged(judgement),
       },
-      events: new KubeEventRecorder({
-        client,
-        clock,
-        log,
-        reportingController: 'aicity.io/operator',
-        reportingInstance: 'test',
-      }),
+      events,
       stores: this.operator.stores,
       leads: () => true,
       namespace: OWN_NAMESPACE,
@@ -115,6 +116,7 @@ export class TestAgent {
     });
     const work = async () => {
       await agent.run(signal);
+      await events.flush();
       await hub.close();
       await client.close();
     };
