@@ -23,7 +23,14 @@ export const ClaimStatus = z.object({
   floor: z.int32().min(0).describe('Replicas that the city guarantees.'),
   ceiling: z.int32().min(0).describe('The most that the city may run.'),
   running: z.int32().min(0).describe('Pods that exist.'),
-  ready: z.int32().min(0),
+  ready: z.int32().min(0).describe('Replicas that serve the wanted model.'),
+  answering: z
+    .int32()
+    .min(0)
+    .optional()
+    .describe(
+      'Pods that answer requests, be it with an earlier model; absent where it is as many as are ready.',
+    ),
   needed: z.int32().min(0).describe('Replicas that the present load would need: running × load ÷ target.'),
   reason: z.string().max(1024).optional().describe('Of the Ready condition in the city.'),
   message: z

@@ -3,6 +3,7 @@ import type { ClaimStatus } from '../../../crds/city-report.ts';
 import type { ModelService } from '../../../crds/model-service.ts';
 import type { Autoscaler, Pod } from '../cluster-objects.ts';
 import type { Grant } from '../failover/claim.ts';
+import { isReady } from '../pods.ts';
 import { neededReplicas } from './needed.ts';
 
 /** One service as it is in the city. */
@@ -39,10 +40,13 @@ export function claimOf({ grant, service, pods, autoscaler, trouble, url }: Obse
   if (!service || isGoing) return { ...bounds, ready: 0, needed: 0, ...why };
   const { status = {}, spec } = service;
   const ready = Math.min(running, status.readyReplicas ?? 0);
+  // A model that cannot be loaded leaves the earlier one in service.
+  const answering = pods.filter(isReady).length;
   const { model, load } = status;
   return {
     ...bounds,
     ready,
+    ...(answering === ready ? {} : { answering }),
     needed: neededReplicas(ready, load, spec.autoscaling, autoscaler),
     // What runs answers, whatever cannot be changed about it.
     ...(why ?? howItIs(service)),

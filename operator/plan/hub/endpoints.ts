@@ -15,6 +15,6 @@ export function endpointsOf(parts: readonly CityPart[]): Endpoint[] {
 }
 
 /** What is withdrawn leaves the endpoints with the decision, before the city hears of it. */
-function weightOf({ ready, share }: CityPart): number {
-  return Math.min(ready, share?.grant.ceiling ?? 0);
+function weightOf({ answering, share }: CityPart): number {
+  return Math.min(answering, share?.grant.ceiling ?? 0);
 }

@@ -13,6 +13,8 @@ export interface CityPart {
   readonly isTwoAgents: boolean;
   readonly running: number;
   readonly ready: number;
+  /** Pods that answer requests, those with an earlier model too. */
+  readonly answering: number;
   /** Those of the ready ones that serve the wanted model, as far as is known. */
   readonly readyOfWanted: number;
   readonly share?: ShareRecord;
@@ -52,6 +54,7 @@ function partOf(key: string, share: ShareRecord, sources: PartSources): CityPart
     isTwoAgents: sources.isTwoAgents(city),
     running: claim?.running ?? 0,
     ready: claim?.ready ?? 0,
+    answering: claim?.answering ?? claim?.ready ?? 0,
     readyOfWanted: servesOther(claim, sources.revision) ? 0 : (claim?.ready ?? 0),
     share,
     ...(claim ? { claim } : {}),

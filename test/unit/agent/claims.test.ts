@@ -37,6 +37,12 @@ describe('a claim', () => {
     expect(claimOf({ grant, service: serving, pods: some }).running).toBe(1);
   });
 
+  test('tells of pods that answer with an earlier model while the wanted one is not served', () => {
+    const failing = { ...serving, status: { ...serving.status, readyReplicas: 0 } };
+    expect(claimOf({ grant, service: failing, pods })).toMatchObject({ ready: 0, answering: 3 });
+    expect(claimOf({ grant, service: serving, pods })).not.toHaveProperty('answering');
+  });
+
   test('never says that more is ready than runs', () => {
     expect(claimOf({ grant, service: serving, pods: pods.slice(0, 1) })).toMatchObject({
       running: 1,

@@ -12,6 +12,7 @@ function part(city: string, ready: number, more: Partial<CityPart> = {}, ceiling
     isTwoAgents: false,
     running: ready,
     ready,
+    answering: ready,
     readyOfWanted: ready,
     url: `http://${city}:30000`,
     share: {
@@ -41,6 +42,10 @@ describe('clients go', () => {
     ['that nobody sees, as long as others serve', part('porto', 1, { isHeard: false })],
   ])('to no city %s', (_what, porto) => {
     expect(weights(porto, part('faro', 1))).toEqual({ faro: 1 });
+  });
+
+  test('to a city that still answers with the earlier model, when the wanted one cannot be loaded', () => {
+    expect(weights(part('porto', 0, { answering: 2 }, 2))).toEqual({ porto: 2 });
   });
 
   test('no more often than a city may run replicas in the end', () => {
