@@ -1,17 +1,25 @@
-/** A model in service: first replica, real forecasts, three replicas. Each act ends with claims that were checked. */
+/** A model in service in every city: replicas, real forecasts, one edited number. Each act ends with claims that were checked. */
+
+import { endpointsOn, type ReachedEndpoint } from '../../test/region/endpoint-clients.ts';
+import type { Region } from '../../test/region/region.ts';
 import { evaluateHeldOutMonth } from '../traffic/evaluation.ts';
 import { PROTOCOLS } from '../traffic/protocols.ts';
 import type { Case } from '../traffic/releases.ts';
 import { formatScore, improvementPercent } from '../traffic/score.ts';
 import type { Stage } from './stage.ts';
-import { rounded } from './steady-load.ts';
-import { conditionOf, isReady, NAME, type TrafficService } from './traffic-service.ts';
+import {
+  conditionOf,
+  isReady,
+  NAME,
+  NAMESPACE,
+  type PodFacts,
+  type TrafficService,
+} from './traffic-service.ts';
 
 export interface Scene {
   readonly stage: Stage;
+  readonly region: Region;
   readonly traffic: TrafficService;
-  /** Where the service answers from this machine. */
-  readonly url: string;
 }
 
 /** What one version of the model gives for the first hour of the held-out month. */
@@ -20,25 +28,38 @@ export interface Forecast {
   readonly cases: readonly Case[];
 }
 
-export async function firstReplica({ stage, traffic }: Scene): Promise<void> {
+export async function placeOverCities({ stage, region, traffic }: Scene): Promise<void> {
   await traffic.apply();
-  const service = await traffic.until('the first replica', 300, (seen) => isReady(seen, 1));
-  stage.say(await traffic.table());
+  const service = await traffic.until('three replicas', 300, (seen) => isReady(seen, 3));
+  stage.say(await traffic.table(), await region.hub.kubectl(['get', 'cities']));
+  const pods = await traffic.pods();
   stage.claim(
-    'one replica is ready: it has answered a real inference of version 1',
-    service.status?.model?.version === '1',
-    `status.model.version ${service.status?.model?.version}, digest ${service.status?.model?.digest}`,
+    'each city has one replica with a GPU, and all have answered a real inference of version 1',
+    region.cities.size === 3 &&
+      citiesOf(pods).join() === [...region.cities.keys()].sort().join() &&
+      service.status?.model?.version === '1',
+    pods.map(({ city, name }) => `${name} in ${city}`).join(', '),
+  );
+  const endpoints = service.status?.endpoints ?? [];
+  stage.claim(
+    'the hub says where clients go: every city with its address and weight',
+    endpoints.length === 3 && endpoints.every(({ weight }) => weight === 1),
+    endpoints.map(({ city, url, weight }) => `${city} ${url} weight ${weight}`).join(', '),
   );
 }
 
-/** The held-out month in both protocols, beside the naive forecast. */
+/** The held-out month in both protocols, each from another city, beside the naive forecast. */
 export async function forecastMonth(
-  { stage, url }: Scene,
+  { stage, region }: Scene,
   version: number,
   minimumPercent: number,
 ): Promise<Forecast> {
+  const endpoints = await endpointsOn(region, { name: NAME, namespace: NAMESPACE })();
+  const asked = PROTOCOLS.map((protocol, at) => ({ protocol, at: endpoints[at % endpoints.length]! }));
   const [tfs, oip] = await Promise.all(
-    PROTOCOLS.map((protocol) => evaluateHeldOutMonth({ url, model: NAME, protocol, timeoutSeconds: 60 })),
+    asked.map(({ protocol, at }) =>
+      evaluateHeldOutMonth({ url: at.reached, model: NAME, protocol, timeoutSeconds: 60 }),
+    ),
   );
   if (!tfs || !oip) throw new Error('there are two protocols');
   const better = improvementPercent(tfs.model, tfs.naive);
@@ -56,41 +77,55 @@ export async function forecastMonth(
     ...tfs.forecasts.map((users, index) => Math.abs(users - (oip.forecasts[index] ?? Infinity))),
   );
   stage.claim(
-    `version ${version} answers the same in TensorFlow Serving REST and the Open Inference Protocol`,
+    `version ${version} answers the same in TensorFlow Serving REST and the Open Inference Protocol, in one city and in another`,
     apart < 0.01,
-    `${tfs.forecasts.length} hours, at most ${apart.toExponential(1)} users apart`,
+    `${tfs.forecasts.length} hours from ${asked.map(told).join(' and from ')}, at most ${apart.toExponential(1)} users apart`,
   );
   return { firstHour: rounded(tfs.forecasts[0] ?? Number.NaN), cases: tfs.cases };
 }
 
-export async function scaleToThree({ stage, traffic }: Scene): Promise<void> {
-  const [original] = await traffic.pods();
-  await traffic.edit('replicas', 3);
-  await traffic.until('three replicas', 300, (seen) => isReady(seen, 3));
-  stage.say(await traffic.table());
-  const pods = await traffic.pods();
-  const kept = pods.find(({ uid }) => uid === original?.uid);
+const told = ({ protocol, at }: { protocol: string; at: ReachedEndpoint }) => `${at.city} (${protocol})`;
+
+export async function scaleUp({ stage, region, traffic }: Scene, replicas: number): Promise<void> {
+  const before = await traffic.pods();
+  await traffic.edit('replicas', replicas);
+  await traffic.until(`${replicas} replicas`, 300, (seen) => isReady(seen, replicas));
+  stage.say(await traffic.table(), await region.hub.kubectl(['get', 'cities']));
+  const after = await traffic.pods();
   stage.claim(
-    'three replicas with a GPU each are ready after one edited number, and the first pod was left alone',
-    pods.length === 3 && kept?.restarts === 0 && pods.every(({ gpus }) => gpus === 1),
-    `pods ${pods.map(({ name }) => name).join(', ')}; ${original?.name} has ${kept?.restarts} restarts`,
+    `one edited number made ${replicas} replicas over the cities, and left those alone that were there`,
+    after.length === replicas &&
+      before.every((pod) => after.some(({ uid, restarts }) => uid === pod.uid && restarts === 0)),
+    [...region.cities.keys()]
+      .map((city) => `${city} ${after.filter((pod) => pod.city === city).length}`)
+      .join(', '),
   );
 }
 
-/** More replicas than the city has GPUs for: the status says who holds them, and going back costs nothing. */
-export async function tooMany({ stage, traffic }: Scene, gpus: number): Promise<void> {
+/** More replicas than the region has GPUs for: the status says so, and going back costs nothing. */
+export async function tooMany({ stage, traffic }: Scene, gpus: number, back: number): Promise<void> {
   await traffic.edit('replicas', gpus + 1);
   const service = await traffic.until('a sentence about GPUs', 120, (seen) => {
-    const { reason, message = '' } = conditionOf(seen, 'Ready') ?? {};
-    return reason === 'InsufficientGPU' && seen.status?.readyReplicas === gpus && message.includes(NAME);
+    return (
+      conditionOf(seen, 'Placed')?.reason === 'InsufficientCapacity' && seen.status?.readyReplicas === gpus
+    );
   });
   stage.say(await traffic.table());
-  await traffic.edit('replicas', 3);
-  await traffic.until('three replicas again', 120, (seen) => isReady(seen, 3));
+  await traffic.edit('replicas', back);
+  await traffic.until(`${back} replicas again`, 120, (seen) => isReady(seen, back));
   const after = await traffic.pods();
   stage.claim(
-    'a replica that gets no GPU waits, and the status says who holds them',
-    after.length === 3 && after.every(({ restarts }) => restarts === 0),
-    `"${conditionOf(service, 'Ready')?.message}"`,
+    'a replica that no city has room for waits, and the status says why',
+    after.length === back && after.every(({ restarts }) => restarts === 0),
+    `"${conditionOf(service, 'Placed')?.message}"`,
   );
+}
+
+/** Batches of different sizes differ in the last bits of a float. */
+export function rounded(users: number): number {
+  return Math.round(users * 100) / 100;
+}
+
+function citiesOf(pods: readonly PodFacts[]): string[] {
+  return pods.map(({ city }) => city).sort();
 }

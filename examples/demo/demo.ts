@@ -1,85 +1,90 @@
 /**
- * `npm run demo [-- --down]`: a city from nothing to a served model, with every claim checked. The city stays for a look
- * around unless --down is given. Ends with status 0 only when everything that it shows is so.
+ * `npm run demo [-- --down]`: a region from nothing to a model served in three cities, one of which is lost and returns,
+ * with every claim checked. The region stays for a look around unless --down is given. Ends with status 0 only when
+ * everything that it shows is so.
  */
 import { parseArgs } from 'node:util';
-import type { City } from '../../test/region/city.ts';
-import {
-  installationImages,
-  installOperator,
-  openModelStore,
-  operatorState,
-} from '../../test/region/installation.ts';
-import { firstReplica, forecastMonth, scaleToThree, tooMany } from './acts.ts';
+import { installationImages } from '../../test/region/installation.ts';
+import type { Region } from '../../test/region/region.ts';
+import { forecastMonth, placeOverCities, scaleUp, tooMany } from './acts.ts';
+import { loseACity } from './acts-of-loss.ts';
 import { mistake, newVersion, underLoad } from './acts-under-load.ts';
-import { CITY_NAME, closeCity, evidence, GPUS, offeredGpus, openCity, openNamespace } from './city.ts';
+import { CITIES, closeRegion, evidence, GPUS, openRegion } from './region.ts';
 import { Stage } from './stage.ts';
 import { NAMESPACE, TrafficService } from './traffic-service.ts';
 
-async function play(stage: Stage, opened: (city: City) => void): Promise<void> {
+async function play(stage: Stage, opened: (region: Region) => void): Promise<void> {
   const images = await stage.act('Build the images', async () => {
     const built = await installationImages();
     stage.say(...Object.values(built));
     return built;
   });
-  const city = await stage.act('Start a city: a whole Kubernetes cluster in a container', async () => {
-    const started = await openCity();
-    opened(started);
-    await started.loadImages(Object.values(images));
-    stage.say(
-      `The node has no GPU. It advertises ${GPUS} nvidia.com/gpu all the same, and the CPU image of the model server stands`,
-      'in for the GPU image: who gets a GPU, rollouts and statuses are real; the speed of a GPU is not shown.',
-    );
-    const gpus = await offeredGpus(started);
-    stage.claim('the node offers GPUs, simulated ones', gpus === GPUS, `allocatable nvidia.com/gpu ${gpus}`);
-    return started;
-  });
-  await stage.act('Install the operator', async () => {
-    stage.command(
-      'helm install aicity-operator charts/aicity-operator -n aicity-system --create-namespace --set images.operator=… --wait',
-    );
-    await installOperator(city, images);
-    const { ready, leader } = await operatorState(city);
-    stage.claim(
-      'two replicas of the operator run, and one leads',
-      ready === 2 && leader !== '',
-      `leader ${leader}`,
-    );
-  });
-  const url = await stage.act('Open a model store in the cluster', async () => {
-    stage.command('kubectl apply -f examples/model-store/model-store.yaml');
-    await openModelStore(city, images);
-    return await openNamespace(city);
-  });
-  const scene = { stage, traffic: new TrafficService(city, stage), url };
-  await stage.act('Serve the traffic model', () => firstReplica(scene));
+  const region = await stage.act(
+    'Start a hub and three cities, each a whole Kubernetes cluster in a container',
+    async () => {
+      stage.say(
+        `No node has a GPU. Each city advertises ${GPUS} nvidia.com/gpu all the same, and the CPU image of the model server`,
+        'stands in for the GPU image: who gets a GPU, placement and statuses are real; the speed of a GPU is not shown.',
+      );
+      stage.command(
+        'helm install aicity-operator … --set hub.enabled=true                       # on the hub',
+      );
+      stage.command(
+        'kubectl aicity join porto --output values.yaml                              # against the hub',
+      );
+      stage.command(
+        'helm install aicity-operator … --values values.yaml                         # in the city',
+      );
+      const started = await openRegion(images);
+      opened(started);
+      const cities = await started.hub.kubectl(['get', 'cities']);
+      stage.say(cities);
+      stage.claim(
+        'the hub has heard every city; the cities dialled in, the hub holds no credentials of any',
+        cities.split('\n').filter((line) => /\bTrue\b/.test(line)).length === Object.keys(CITIES).length,
+        `GPUs free: ${cities
+          .split('\n')
+          .slice(1)
+          .map((line) => line.split(/\s+/)[0])
+          .join(', ')} ${GPUS} each`,
+      );
+      return started;
+    },
+  );
+  const scene = { stage, region, traffic: new TrafficService(region, stage) };
+  const gpus = GPUS * region.cities.size;
+  await stage.act('Serve the traffic model in all cities', () => placeOverCities(scene));
   const forecast = await stage.act('Forecast a month that the model has never seen', () =>
     forecastMonth(scene, 1, 35),
   );
-  await stage.act('Scale to 3 by editing replicas', () => scaleToThree(scene));
-  await stage.act('Ask for more GPUs than the city has', () => tooMany(scene, GPUS));
+  await stage.act('Scale over the cities by editing one number', () => scaleUp(scene, 5));
+  await stage.act('Ask for more GPUs than the region has', () => tooMany(scene, gpus, 3));
   await stage.act('Look at the load while requests run', () => underLoad(scene, forecast));
-  const newer = await stage.act('Swap in a new model version under load', () => newVersion(scene, forecast));
+  const newer = await stage.act('Swap in a new model version in every city, under load', () =>
+    newVersion(scene, forecast),
+  );
   await stage.act('Ask for a version that does not exist', () => mistake(scene, newer));
+  await stage.act('Cut a city off while requests run, and let it return', () => loseACity(scene, newer));
 }
 
 const { values } = parseArgs({ options: { down: { type: 'boolean' }, keep: { type: 'boolean' } } });
 const stage = new Stage();
-let city: City | undefined;
+let region: Region | undefined;
 try {
   await play(stage, (opened) => {
-    city = opened;
+    region = opened;
   });
   stage.summary();
 } catch (error) {
   console.error(`\nThe demo failed after ${stage.elapsed()}: ${(error as Error).message}`);
-  if (city) console.error(await evidence(city));
+  if (region) console.error(await evidence(region));
   process.exitCode = 1;
 }
-if (values.down) await closeCity();
-else if (city) {
+if (values.down) await closeRegion();
+else if (region) {
   console.log(
-    `\nThe city stays. Look around:  npm run region -- kubectl --city=${CITY_NAME} get ms -n ${NAMESPACE} -o wide`,
+    `\nThe region stays. Look around:  npm run region -- kubectl --city=hub get ms,cities -n ${NAMESPACE} -o wide`,
   );
-  console.log(`Take it down:                 npm run region -- down ${CITY_NAME}`);
+  console.log(`Take it down:                   npm run region -- down hub ${Object.keys(CITIES).join(' ')}`);
 }
+process.exit();

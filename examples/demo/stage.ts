@@ -7,13 +7,17 @@ interface Claim {
 }
 
 export class Stage {
-  readonly #print: (line: string) => void;
+  readonly #write: (line: string) => void;
   readonly #startedAt = performance.now();
   readonly #acts: { title: string; milliseconds: number }[] = [];
   readonly #claims: Claim[] = [];
 
-  constructor(print: (line: string) => void = console.log) {
-    this.#print = print;
+  /** Lines of the picture that stand at the end of what was printed. */
+  #painted = 0;
+  #picture = '';
+
+  constructor(write: (line: string) => void = console.log) {
+    this.#write = write;
   }
 
   /** Plays one act under its heading; its time goes into the summary. */
@@ -43,6 +47,28 @@ export class Stage {
     if (!holds) throw new Error(`not so: "${text}" (${proof})`);
     this.#claims.push({ text, proof });
     this.#print(`   ${bold('✓')} ${text} ${faint(`(${proof})`)}`);
+  }
+
+  /**
+   * Shows a picture that changes: on a terminal in place of the one before, elsewhere below it and only when it differs in
+   * more than its moving figures.
+   *
+   * @param still what the picture is without moving figures
+   */
+  paint(lines: readonly string[], still: string): void {
+    if (process.stdout.isTTY) {
+      if (this.#painted > 0) process.stdout.write(`\u001b[${this.#painted}A`);
+      for (const line of lines) process.stdout.write(`\u001b[2K   ${line}\n`);
+      this.#painted = lines.length;
+    } else if (still !== this.#picture) {
+      this.say(...lines);
+      this.#picture = still;
+    }
+  }
+
+  #print(line: string): void {
+    this.#painted = 0;
+    this.#write(line);
   }
 
   summary(): void {

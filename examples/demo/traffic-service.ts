@@ -1,4 +1,4 @@
-/** The traffic service as `kubectl` shows it. */
+/** The traffic service as `kubectl` shows it, on the hub and in its cities. */
 import { readFileSync } from 'node:fs';
 import type { ModelService } from '../../crds/model-service.ts';
 import type { City } from '../../test/region/city.ts';
@@ -7,9 +7,10 @@ import type { Stage } from './stage.ts';
 
 export const NAMESPACE = 'city';
 export const NAME = 'traffic';
-export const MANIFEST = 'examples/traffic/traffic-model.yaml';
+export const MANIFEST = 'examples/traffic/traffic-region.yaml';
 
 export interface PodFacts {
+  readonly city: string;
   readonly name: string;
   readonly uid: string;
   readonly restarts: number;
@@ -18,12 +19,17 @@ export interface PodFacts {
 }
 
 export class TrafficService {
-  readonly #city: Pick<City, 'kubectl'>;
+  readonly #hub: Pick<City, 'kubectl'>;
+  readonly #cities: ReadonlyMap<string, Pick<City, 'kubectl'>>;
   readonly #stage: Stage;
   #manifest = readFileSync(new URL(`../../${MANIFEST}`, import.meta.url), 'utf8');
 
-  constructor(city: Pick<City, 'kubectl'>, stage: Stage) {
-    this.#city = city;
+  constructor(
+    { hub, cities }: { hub: Pick<City, 'kubectl'>; cities: ReadonlyMap<string, Pick<City, 'kubectl'>> },
+    stage: Stage,
+  ) {
+    this.#hub = hub;
+    this.#cities = cities;
     this.#stage = stage;
   }
 
@@ -78,31 +84,25 @@ export class TrafficService {
     }
   }
 
-  /** Pods that are not on their way out, by name. */
+  /** Pods in all cities that are not on their way out, by city and name. */
   async pods(): Promise<PodFacts[]> {
-    const { items } = JSON.parse(
-      await this.#kubectl('get', 'pods', '-l', `aicity.io/service=${NAME}`, '-o', 'json'),
-    ) as { items: Pod[] };
-    return items
-      .filter(({ metadata }) => !metadata.deletionTimestamp)
-      .map(({ metadata, spec, status }) => ({
-        name: metadata.name,
-        uid: metadata.uid,
-        restarts: (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
-        gpus: spec.containers.reduce(
-          (sum, { resources }) => sum + Number(resources?.limits?.['nvidia.com/gpu'] ?? 0),
-          0,
-        ),
-      }))
-      .sort((a, b) => a.name.localeCompare(b.name));
+    const inCities = [...this.#cities].map(async ([city, cluster]) => {
+      const args = ['-n', NAMESPACE, 'get', 'pods', '-l', `aicity.io/service=${NAME}`, '-o', 'json'];
+      const { items } = JSON.parse(await cluster.kubectl(args)) as { items: Pod[] };
+      return items
+        .filter(({ metadata }) => !metadata.deletionTimestamp)
+        .map((pod) => factsOf(city, pod))
+        .sort((a, b) => a.name.localeCompare(b.name));
+    });
+    return (await Promise.all(inCities)).flat();
   }
 
   async #applyText(): Promise<void> {
-    await this.#city.kubectl(['apply', '-n', NAMESPACE, '-f', '-'], this.#manifest);
+    await this.#hub.kubectl(['apply', '-n', NAMESPACE, '-f', '-'], this.#manifest);
   }
 
   async #kubectl(...args: string[]): Promise<string> {
-    return await this.#city.kubectl(['-n', NAMESPACE, ...args]);
+    return await this.#hub.kubectl(['-n', NAMESPACE, ...args]);
   }
 }
 
@@ -110,6 +110,19 @@ interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string };
   spec: { containers: { resources?: { limits?: Record<string, string> } }[] };
   status: { containerStatuses?: { restartCount: number }[] };
+}
+
+function factsOf(city: string, { metadata, spec, status }: Pod): PodFacts {
+  return {
+    city,
+    name: metadata.name,
+    uid: metadata.uid,
+    restarts: (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
+    gpus: spec.containers.reduce(
+      (sum, { resources }) => sum + Number(resources?.limits?.['nvidia.com/gpu'] ?? 0),
+      0,
+    ),
+  };
 }
 
 export function conditionOf({ status }: ModelService, type: string) {

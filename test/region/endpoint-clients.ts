@@ -38,6 +38,7 @@ export class EndpointClients {
   readonly #dispatcher = new Agent({ connect: { timeout: TIMEOUT_MS } });
   readonly #ending = new AbortController();
   readonly #running: Promise<unknown>;
+  #stopped: Promise<void> | undefined;
   readonly #answered = new Map<string, number>();
   readonly #answers = new Map<number, number>();
   readonly #answeredAtMs: number[] = [];
@@ -106,11 +107,11 @@ export class EndpointClients {
     while (this.#readAtMs <= since && performance.now() < deadline) await pause(50);
   }
 
-  /** Lets every client finish the request that it is in. */
-  async stop(): Promise<void> {
+  /** Lets every client finish the request that it is in; a second call waits for the same. */
+  stop(): Promise<void> {
     this.#ending.abort();
-    await this.#running;
-    await this.#dispatcher.close();
+    this.#stopped ??= this.#running.then(() => this.#dispatcher.close());
+    return this.#stopped;
   }
 
   async #follow(): Promise<void> {

@@ -51,6 +51,7 @@ test('ask by weight, and count every answer and every failure', async () => {
   endpoints = [porto.endpoint, faro.endpoint];
   const clients = start();
   await clients.untilAnswered(60);
+  await Promise.all([clients.stop(), clients.stop()]);
   await clients.stop();
   const inPorto = clients.answered.get('porto')!;
   expect(inPorto + clients.unanswered.length).toBe(porto.asked);
