@@ -96,7 +96,8 @@ interface Scene {
   readonly services: number;
 }
 
-async function measure({ cluster, client, operator, names, services }: Scene): Promise<HubTimes> {
+async function measure(scene: Scene): Promise<HubTimes> {
+  const { cluster, client, operator, names, services } = scene;
   const admin = new KubeConfig();
   admin.loadFromFile(cluster.kubeconfigPath);
   const person = new BareClient(admin, CONNECTIONS);
@@ -115,7 +116,7 @@ async function measure({ cluster, client, operator, names, services }: Scene): P
     const startedAt = performance.now();
     await step(`placing ${services} services`, async () => {
       await person.applyAll(placedServices(services));
-      await untilReady(cities, services);
+      await untilReady(scene, cities);
     });
     const placingSeconds = (performance.now() - startedAt) / 1000;
     const placed = await operator.usage();
@@ -128,7 +129,7 @@ async function measure({ cluster, client, operator, names, services }: Scene): P
     const messagesAtRest = cities.messages - messages;
     await cities.lose(names[0]!);
     const lostAt = performance.now();
-    await step('losing a city', () => untilReady(cities, services));
+    await step('losing a city', () => untilReady(scene, cities));
     const failoverSeconds = (performance.now() - lostAt) / 1000 - GRACE_SECONDS;
     cities.check();
     const { peakResidentBytes } = await operator.usage();
@@ -148,10 +149,11 @@ async function measure({ cluster, client, operator, names, services }: Scene): P
   }
 }
 
-async function untilReady(cities: ManyCities, replicas: number): Promise<void> {
+async function untilReady({ operator, services: replicas }: Scene, cities: ManyCities): Promise<void> {
   const deadline = performance.now() + TIMEOUT_SECONDS * 1000;
   while (cities.ready < replicas) {
     cities.check();
+    operator.check();
     if (performance.now() > deadline)
       throw new Error(`only ${cities.ready} of ${replicas} replicas are ready`);
     await sleep(0.1);

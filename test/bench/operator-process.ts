@@ -64,7 +64,7 @@ export class OperatorProcess {
 
   /** What it has used since it began, and asked of the API server. */
   async usage(): Promise<Usage> {
-    this.#check();
+    this.check();
     const answer = once(this.#child, 'message', { signal: AbortSignal.timeout(10_000) });
     this.#child.send('usage');
     const [usage] = await answer;
@@ -79,7 +79,7 @@ export class OperatorProcess {
   async untilLookedAt(services: number, timeoutSeconds: number): Promise<number> {
     const deadline = performance.now() + timeoutSeconds * 1000;
     while (performance.now() < deadline) {
-      this.#check();
+      this.check();
       const metrics = await fetch(METRICS_URL, { signal: AbortSignal.timeout(5_000) }).then(
         (answer) => answer.text(),
         () => '',
@@ -96,7 +96,7 @@ export class OperatorProcess {
 
   /** Ends it in good order. */
   async stop(): Promise<void> {
-    this.#check();
+    this.check();
     const exit = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     const [status, signal] = await exit;
@@ -108,7 +108,8 @@ export class OperatorProcess {
     this.#child.kill('SIGKILL');
   }
 
-  #check(): void {
+  /** @throws Error with its last lines when it has ended */
+  check(): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) return;
     throw new Error(`the operator has ended; ${this.#lastWords()}`);
   }

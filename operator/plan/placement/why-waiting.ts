@@ -73,5 +73,16 @@ function cities(count: number, one: string, many: string): string {
 function inWords({ demand }: PlacementRequest): string {
   return demand.length === 0
     ? 'it'
-    : demand.map(({ resource, amount }) => `${amount} ${resource}`).join(' and ');
+    : demand.map(({ resource, amount }) => `${readable(amount)} ${resource}`).join(' and ');
 }
+
+/** Bytes as people write them; all else is a small number. */
+function readable(amount: number): string {
+  const unit = UNITS.find(([, bytes]) => amount >= bytes);
+  return unit ? `${Number((amount / unit[1]).toFixed(1))}${unit[0]}` : String(amount);
+}
+
+const UNITS = [
+  ['Gi', 2 ** 30],
+  ['Mi', 2 ** 20],
+] as const;
