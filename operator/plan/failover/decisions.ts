@@ -57,31 +57,31 @@ function forbidden({ verdict, share, sight }: Matter): Told | undefined {
 function byStanding(matter: Matter): Told {
   const { share, sight, intent } = matter;
   const { standing, city } = share;
-  const held = replicaCount(share.grant.floor);
+  const { floor } = share.grant;
   switch (standing.phase) {
     case 'Serving':
       return serving(matter);
     case 'Suspect':
       return {
         reason: 'Suspect',
-        message: `${city} is silent since ${heardAt(standing, sight)}; its ${held} count for ${intent.placement.failover.graceSeconds} s before others start elsewhere`,
+        message: `${city} is silent since ${heardAt(standing, sight)}; its ${counted(floor, 'counts', 'count')} for ${intent.placement.failover.graceSeconds} s before others start elsewhere`,
       };
     case 'Confirming':
       return confirming(matter, standing.hold);
     case 'Moving':
       return {
         reason: 'Lost',
-        message: `${city} is lost; ${replicaCount(standing.replicas)} start elsewhere`,
+        message: `${city} is lost; ${counted(standing.replicas, 'starts', 'start')} elsewhere`,
       };
     case 'Moved':
       return {
         reason: 'Replaced',
-        message: `${city} is lost and replaced; the ${held} that it may still run are withdrawn when it returns`,
+        message: `${city} is lost and replaced; the ${counted(floor, 'that it may still run is', 'that it may still run are')} withdrawn when it returns`,
       };
     case 'Returning':
       return {
         reason: 'Returning',
-        message: `${city} is back and has reported ${held}; ${counted(share.assigned, 'stays', 'stay')}`,
+        message: `${city} is back and has reported ${replicaCount(floor)}; ${counted(share.assigned, 'stays', 'stay')}`,
       };
   }
 }

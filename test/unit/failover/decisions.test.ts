@@ -121,6 +121,11 @@ const CASES: [keyof typeof DECISION_REASONS, Case, string][] = [
     'porto is silent since 2026-03-01T07:59:00.000Z; its 2 replicas count for 90 s before others start elsewhere',
   ],
   [
+    'Suspect',
+    { share: { grant: grant(1), standing: { phase: 'Suspect', sinceMs: NOW } }, city: silent },
+    'porto is silent since 2026-03-01T07:59:00.000Z; its 1 replica counts for 90 s before others start elsewhere',
+  ],
+  [
     'Confirming',
     { share: { standing: { phase: 'Confirming', sinceMs: NOW } }, city: silent },
     'porto is silent; other cities are asked whether they see it',
@@ -144,6 +149,16 @@ const CASES: [keyof typeof DECISION_REASONS, Case, string][] = [
     'Lost',
     { share: { assigned: 0, standing: { phase: 'Moving', sinceMs: NOW, replicas: 2 } }, city: silent },
     'porto is lost; 2 replicas start elsewhere',
+  ],
+  [
+    'Lost',
+    { share: { assigned: 0, standing: { phase: 'Moving', sinceMs: NOW, replicas: 1 } }, city: silent },
+    'porto is lost; 1 replica starts elsewhere',
+  ],
+  [
+    'Replaced',
+    { share: { assigned: 0, grant: grant(1), standing: { phase: 'Moved', sinceMs: NOW } }, city: silent },
+    'porto is lost and replaced; the 1 replica that it may still run is withdrawn when it returns',
   ],
   [
     'Replaced',
