@@ -58,16 +58,20 @@ export function grantText({ epoch, session, floor, ceiling }: Grant): string {
   return canonicalJson({ epoch, session, floor, ceiling });
 }
 
-/** An autoscaler needs a replica to begin with; without one the grant alone tells how far the city may go. */
+/**
+ * An autoscaler needs a replica to begin with; without one the grant alone tells how far the city may go. With one its
+ * metrics are there even without room above the floor, since the city measures by them what it would need.
+ */
 function shareSpec(
   { placement: _, autoscaling, ...spec }: ModelServiceSpec,
   { floor, ceiling }: Grant,
 ): ModelServiceSpec {
-  const scales = autoscaling !== undefined && floor > 0 && ceiling > floor;
   return {
     ...spec,
     replicas: floor,
-    ...(scales ? { autoscaling: { ...autoscaling, maxReplicas: ceiling } } : {}),
+    ...(autoscaling && floor > 0
+      ? { autoscaling: { ...autoscaling, maxReplicas: Math.max(floor, ceiling) } }
+      : {}),
   };
 }
 
