@@ -29,7 +29,6 @@ export const resources = {
   ServiceAccount: namespaced('v1', 'ServiceAccount', 'serviceaccounts'),
 
   Deployment: namespaced('apps/v1', 'Deployment', 'deployments'),
-  ReplicaSet: namespaced('apps/v1', 'ReplicaSet', 'replicasets'),
   HorizontalPodAutoscaler: namespaced(
     'autoscaling/v2',
     'HorizontalPodAutoscaler',
