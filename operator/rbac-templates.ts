@@ -18,6 +18,8 @@ const LABELS = '{{- include "aicity-operator.labels" . | nindent 4 }}';
 const CONDITIONS: Readonly<Record<Feature, string>> = {
   metricsAdapter: '.Values.metricsAdapter.enabled',
   hub: '.Values.hub.enabled',
+  // The adapter of a hub serves the metrics of placed services.
+  hubMetrics: 'and .Values.hub.enabled .Values.metricsAdapter.enabled',
   city: '.Values.city.name',
 };
 

@@ -39,7 +39,7 @@ export type Grantee =
   | { readonly kind: 'perCity' };
 
 /** Parts of an installation that are off unless they are asked for, or can be turned off. */
-export type Feature = 'metricsAdapter' | 'hub' | 'city';
+export type Feature = 'metricsAdapter' | 'hub' | 'hubMetrics' | 'city';
 
 export interface Grant {
   /** Name of the role and of its binding. */
@@ -437,7 +437,7 @@ const hubMetricsReader: Grant = {
   name: `${OPERATOR_NAME}-hub-metrics-reader`,
   to: { kind: 'serviceAccount', namespace: 'kube-system', name: 'horizontal-pod-autoscaler' },
   scope: 'cluster',
-  only: 'hub',
+  only: 'hubMetrics',
   permissions: [
     {
       apiGroup: 'custom.metrics.k8s.io',
