@@ -20,6 +20,8 @@ export interface Config {
   readonly hub: boolean;
   /** Set where this cluster is a city of a hub. */
   readonly city?: CityRole;
+  /** Of the operator itself, for the hub to show. */
+  readonly operatorVersion?: string;
   readonly logLevel: Level | 'silent';
   /** Of the pod: reports and metrics of models. */
   readonly tlsPort: number;
@@ -54,6 +56,7 @@ export function readConfig(environment: Environment): Config {
     if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
     throw new ConfigError(`${name} is "${environment[name]}"; expected a port, 1 to 65535`);
   };
+  const operatorVersion = environment['AICITY_VERSION']?.trim();
   return {
     namespace: text('AICITY_OPERATOR_NAMESPACE'),
     podName: text('AICITY_POD_NAME', hostname()),
@@ -69,6 +72,7 @@ export function readConfig(environment: Environment): Config {
     metricsAdapter: oneOf('AICITY_METRICS_ADAPTER', ['enabled', 'disabled'], 'enabled') === 'enabled',
     hub: oneOf('AICITY_HUB', ['enabled', 'disabled'], 'disabled') === 'enabled',
     ...cityRole(environment),
+    ...(operatorVersion && { operatorVersion }),
     logLevel: oneOf('AICITY_LOG_LEVEL', LOG_LEVELS, 'info'),
     // The chart's Service, probes and network policies name these.
     tlsPort: port('AICITY_TLS_PORT', OPERATOR_TLS_PORT),

@@ -134,6 +134,7 @@ async function run(config: Config): Promise<void> {
     stores: copies.stores,
     leads,
     namespace,
+    ...(config.operatorVersion ? { operatorVersion: config.operatorVersion } : {}),
     newSession: randomUUID,
   });
 

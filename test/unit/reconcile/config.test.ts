@@ -49,6 +49,7 @@ test('what the chart sets, and defaults for the rest', () => {
 test('neither hub nor city unless told', () => {
   expect(readConfig(complete).hub).toBe(false);
   expect(readConfig(complete)).not.toHaveProperty('city');
+  expect(readConfig(complete)).not.toHaveProperty('operatorVersion');
 });
 
 test('hub and city at once', () => {
@@ -59,8 +60,9 @@ test('hub and city at once', () => {
     AICITY_HUB_KUBECONFIG: '/etc/aicity/hub/kubeconfig',
     AICITY_CITY_ADDRESS: 'https://porto.example.org',
     AICITY_CITY_ENDPOINT_TEMPLATE: '',
+    AICITY_VERSION: '0.1.0',
   };
-  expect(readConfig(both).hub).toBe(true);
+  expect(readConfig(both)).toMatchObject({ hub: true, operatorVersion: '0.1.0' });
   expect(readConfig(both).city).toEqual({
     name: 'porto',
     hubKubeconfig: '/etc/aicity/hub/kubeconfig',
