@@ -13,7 +13,7 @@ export const PROFILE_API_VERSION = 'multicluster.x-k8s.io/v1alpha1';
 /** On a ClusterProfile of somebody else: make a city of it. */
 export const JOIN_LABEL = 'aicity.io/join';
 /** On a CityCluster: the ClusterProfile that asked for it. */
-export const PROFILE_ANNOTATION = 'aicity.io/cluster-profile';
+const PROFILE_ANNOTATION = 'aicity.io/cluster-profile';
 
 /** The label must equal `spec.clusterManager.name`. */
 const MANAGER_LABEL = 'x-k8s.io/cluster-manager';
