@@ -3,6 +3,8 @@
 // waits for what is left, in the dynamic linker's own lock.
 //
 //   preload(path)    returns at once; a library that cannot be read is left to whoever needs it to complain about
+//   wait()           returns when the library has been read: a process that ends meanwhile would tear down what is only
+//                    half there, and crash
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -11,6 +13,9 @@
 #include <thread>
 
 namespace {
+
+// Never destroyed: a thread that nobody waited for would end the process with an abort.
+std::thread* reading = nullptr;
 
 napi_value Preload(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
@@ -22,20 +27,27 @@ napi_value Preload(napi_env env, napi_callback_info info) {
   }
   std::string file(length, '\0');
   napi_get_value_string_utf8(env, path, file.data(), length + 1, &length);
+  if (reading) return nullptr;
   try {
     // Never closed: the library stays until the process ends.
-    std::thread([file] { dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL); }).detach();
+    reading = new std::thread([file] { dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL); });
   } catch (const std::system_error&) {
     // No thread to be had: then it is read when it is needed.
   }
   return nullptr;
 }
 
+napi_value Wait(napi_env, napi_callback_info) {
+  if (reading && reading->joinable()) reading->join();
+  return nullptr;
+}
+
 napi_value Initialize(napi_env env, napi_value exports) {
-  napi_value function;
-  if (napi_create_function(env, "preload", NAPI_AUTO_LENGTH, Preload, nullptr, &function) == napi_ok) {
-    napi_set_named_property(env, exports, "preload", function);
-  }
+  const napi_property_descriptor properties[] = {
+      {"preload", nullptr, Preload, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"wait", nullptr, Wait, nullptr, nullptr, nullptr, napi_default, nullptr},
+  };
+  napi_define_properties(env, exports, 2, properties);
   return exports;
 }
 

@@ -273,7 +273,7 @@ describe('load', () => {
     const server = await heavyServer(['--queue-capacity', '8']);
     const client = new GrpcClient(server.grpc);
     const counter = (name: string) => metric(server.url, name);
-    const running = client.call(method.modelInfer, rows(heavy));
+    const running = client.call(method.modelInfer, rows(heavy * 4));
     await eventually(async () => (await counter('aicity_requests_in_flight')) === 1);
     const runs = await counter('aicity_batch_requests_count');
     const cancels: (() => void)[] = [];
@@ -283,7 +283,7 @@ describe('load', () => {
         .catch(({ code }) => code),
     );
     const late = Array.from({ length: 4 }, () =>
-      client.failure(method.modelInfer, rows(1), { deadline: Date.now() + 3000 }),
+      client.failure(method.modelInfer, rows(1), { deadline: Date.now() + 5000 }),
     );
     await eventually(async () => (await counter('aicity_requests_queued')) === 8);
     expect(await client.failure(method.modelInfer, rows(1))).toMatch(/^8 8 requests are waiting and spec/);
