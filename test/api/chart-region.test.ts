@@ -64,7 +64,7 @@ describe('a cluster that is neither hub nor city', () => {
 });
 
 describe('a hub', () => {
-  test('differs by two kinds, its roles and one setting', async () => {
+  test('differs by two kinds, its roles, what it lets cities write and one setting', async () => {
     const objects = await renderObjects(HUB);
     expect(difference(await renderObjects(), objects).sort()).toEqual([
       'ClusterRole aicity-city',
@@ -77,11 +77,18 @@ describe('a hub', () => {
       'CustomResourceDefinition cityclusters.aicity.io',
       'CustomResourceDefinition cityreports.aicity.io',
       'Deployment aicity-operator',
+      'ValidatingAdmissionPolicy aicity-city',
+      'ValidatingAdmissionPolicyBinding aicity-city',
     ]);
     expect(environmentOf(objects)).toEqual({
       ...environmentOf(await renderObjects()),
       AICITY_HUB: 'enabled',
     });
+  });
+
+  test('lets nobody read the metrics that no adapter serves', async () => {
+    const objects = await renderObjects([...HUB, 'metricsAdapter.enabled=false']);
+    expect(objects.filter(({ metadata }) => metadata.name.endsWith('metrics-reader'))).toEqual([]);
   });
 
   test('keeps its region when the chart goes', async () => {
@@ -114,6 +121,7 @@ describe('a city', () => {
     expect(environmentOf(objects)).toMatchObject({
       AICITY_CITY_NAME: 'porto',
       AICITY_HUB_KUBECONFIG: '/etc/aicity/hub/kubeconfig',
+      AICITY_VERSION: expect.stringMatching(/^\d+\.\d+\.\d+/),
       AICITY_CITY_ADDRESS: 'https://porto.example.org',
       AICITY_CITY_ENDPOINT_TEMPLATE: 'https://{name}.{namespace}.example.org',
     });

@@ -6,6 +6,7 @@ import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
+import { type Manifest, renderObjects } from './helm.ts';
 import { TestHub } from './hub-in.ts';
 
 const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'] as const;
@@ -41,6 +42,12 @@ const OWN = [
   'watch aicity.io/modelservices',
 ];
 
+/** What roles cannot express of the rights of a city. */
+async function policies(): Promise<Manifest[]> {
+  const objects = await renderObjects(['hub.enabled=true']);
+  return objects.filter(({ kind }) => kind.startsWith('ValidatingAdmissionPolicy'));
+}
+
 /** What somebody can do who has stolen the token of a city. */
 describe('the token of a city', () => {
   let city: City;
@@ -56,6 +63,9 @@ describe('the token of a city', () => {
   beforeAll(async () => {
     city = await cluster();
     hub = await TestHub.start(city);
+    const items = await policies();
+    expect(items).toHaveLength(2);
+    await city.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     const [porto, faro] = await Promise.all([hub.addCity('porto'), hub.addCity('faro')]);
     ownCity = porto.metadata.name;
     own = cityNamespace(ownCity);
@@ -71,6 +81,7 @@ describe('the token of a city', () => {
     const nobody = hub.connectAs(
       (await city.kubectl(['create', 'token', 'default', '-n', somewhere])).trim(),
     );
+    await untilPoliciesHold();
     asked = await questions();
     anybody = await allowed(somewhere, asked, nobody);
     await nobody.close();
@@ -78,6 +89,64 @@ describe('the token of a city', () => {
   afterAll(async () => {
     await client.close();
     await hub.stop();
+    for (const { kind, metadata } of await policies()) {
+      await city.kubectl(['delete', kind, metadata.name, '--ignore-not-found']);
+    }
+  });
+
+  /** An API server learns of a policy a moment after it was made. */
+  async function untilPoliciesHold(): Promise<void> {
+    await city.until('the policy of cities holds', 60, async () => {
+      const labels = { probe: String(Date.now()) };
+      return (await outcomeOf(changeReport({ labels }))).status === 403;
+    });
+  }
+
+  async function outcomeOf(request: RawRequest): Promise<{ status: number; message: string }> {
+    return await client.request(request).then(
+      () => ({ status: 200, message: '' }),
+      (error: unknown) => {
+        if (!isKubeError(error)) throw error;
+        return { status: error.status, message: error.message };
+      },
+    );
+  }
+
+  const changeReport = (metadata: object): RawRequest => ({
+    method: 'PATCH',
+    path: `${api}/namespaces/${own}/cityreports/city`,
+    contentType: merge,
+    body: { metadata },
+  });
+  const changeLease = (metadata: object): RawRequest => ({
+    method: 'PATCH',
+    path: `/apis/coordination.k8s.io/v1/namespaces/${own}/leases/heartbeat`,
+    contentType: merge,
+    body: { metadata },
+  });
+
+  test.each([
+    ['finalizers', ['example.org/never']],
+    ['labels', { 'aicity.io/share-of-city': 'faro' }],
+    ['labels', null],
+    ['ownerReferences', [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'x', uid: 'y' }]],
+  ])('cannot change the %s of its report and its heartbeat to %j', async (field, value) => {
+    for (const request of [changeReport({ [field]: value }), changeLease({ [field]: value })]) {
+      const { status, message } = await outcomeOf(request);
+      expect(status).toBe(403);
+      expect(message).toContain(`but not their metadata.${field}, which are the hub's`);
+    }
+  });
+
+  test('annotates its heartbeat, and others may change what it may not', async () => {
+    const annotations = { 'aicity.io/session': 'one' };
+    await expect(client.request(changeLease({ annotations }))).resolves.toMatchObject({
+      metadata: { annotations },
+    });
+    const labels = { somebody: 'else' };
+    await expect(hub.admin.request(changeReport({ labels }))).resolves.toMatchObject({
+      metadata: { labels },
+    });
   });
 
   /** Every resource and subresource that the API server serves, with every verb, and verbs beyond them. */
