@@ -19,7 +19,8 @@ class Bench(Model):
         scores = self.call(payload.inputs[0].as_numpy())
         output = InferOutput(name="y", shape=list(scores.shape), datatype="FP32")
         output.set_data_from_numpy(scores, binary_data=True)
-        return InferResponse(response_id=payload.id, model_name=self.name, infer_outputs=[output])
+        # An answer needs an id, though a request does not.
+        return InferResponse(response_id=payload.id or "0", model_name=self.name, infer_outputs=[output])
 
 
 if __name__ == "__main__":

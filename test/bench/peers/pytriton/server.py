@@ -1,5 +1,8 @@
 """PyTriton: NVIDIA's Triton binary in front, the model in Python behind it, with Triton's dynamic batcher."""
 
+import os
+import sysconfig
+
 import numpy
 from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
@@ -16,6 +19,8 @@ def infer(x):
 
 
 if __name__ == "__main__":
+    # Triton's Python backend finds the library of this very Python, and not of another that the system has.
+    os.environ["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")
     config = TritonConfig(
         http_address="127.0.0.1", http_port=PORT, allow_grpc=False, allow_metrics=False, log_verbose=0
     )
