@@ -1,11 +1,17 @@
 /** What each benchmark measures and how, for the page of figures. */
 
+import { FAILURE } from './failure-rows.ts';
+
 export interface Chapter {
-  /** Of the command: `npm run bench:<name>`. */
+  /** Of its file in `results/`, and of the command where that is `bench:<name>`. */
   readonly name: string;
+  /** After `npm run`. */
+  readonly command?: string;
   readonly title: string;
   /** Markdown, line by line. */
   readonly about: readonly string[];
+  /** Rows whose names begin with `prefix` stand in a table of their own, without it. */
+  readonly apart?: { readonly prefix: string; readonly title: string; readonly about: readonly string[] };
 }
 
 export const chapters: readonly Chapter[] = [
@@ -59,5 +65,37 @@ export const chapters: readonly Chapter[] = [
       'arithmetic takes microseconds, cannot come near it: there the figures are those of HTTP. Each round goes through',
       'the loop and all servers before the next one begins, and the median of the rounds counts.',
     ],
+  },
+  {
+    name: 'server-peers',
+    command: 'bench:server -- --peers',
+    title: 'The model server beside others',
+    about: [
+      'The same SavedModels, requests, clients and rounds as in the chapter before, in one run with MLServer, the Python',
+      'server of KServe, BentoML, Ray Serve, LitServe, mosec, PyTriton (which is the Triton binary with a model in Python',
+      'behind it) and FastAPI by hand. Their programs are in `test/bench/peers/`, with the versions of all that is installed',
+      'for them. They run as somebody would run them who wants speed: the TensorFlow of our server (2.19.1), called through a',
+      'session, which took about half the processor time of the call that its guide shows; objects from start-up frozen away',
+      "from Python's garbage collector; uvloop; joined requests wherever the server can; one or two processes, whichever suits",
+      'it on two cores. Their answers were compared with ours before anything was measured.',
+      '',
+      'JSON is the dialect that each prefers: rows of TensorFlow Serving or its like, or the Open Inference Protocol (MLServer,',
+      'PyTriton). Binary is the Open Inference Protocol (KServe, PyTriton) or bare numbers in a request (FastAPI, mosec). A cell is',
+      'empty where a server has no binary protocol or failed under that load. Memory is the sum of what is resident in all',
+      'processes of a server; pages that they share count in each.',
+      '',
+      'With short rounds on shared cores, differences under 30 % say nothing, and nothing is claimed from them. Servers that are',
+      'not measured at the moment still run, and some of them are never quite idle.',
+    ],
+    apart: {
+      prefix: FAILURE,
+      title: 'What goes wrong in them',
+      about: [
+        'Each server alone, with the image model called as the guide of TensorFlow shows. Ours are tests as well:',
+        '`test/unit/model-server/serve/failures-of-peers.test.ts`. Wrong shapes are 31×32×3, 32×31×3 and a flat list of 3,072',
+        'numbers. Clients that are refused wait a second before they ask again; after 20 seconds without an answer a request has',
+        'failed. At SIGTERM the clients send nothing new and only wait for what they have asked.',
+      ],
+    },
   },
 ];

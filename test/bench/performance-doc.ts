@@ -36,25 +36,38 @@ export function page(measured: readonly { chapter: Chapter; result: BenchResult 
   ].join('\n');
 }
 
-function chapterLines({ name, title, about }: Chapter, { machine, rows }: BenchResult): string[] {
-  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers ?? {})))];
-  const heads = ['what', 'unit', 'better', 'ours', 'limit', 'ours ÷ limit', ...peers];
+function chapterLines(chapter: Chapter, { machine, rows }: BenchResult): string[] {
+  const { name, title, about, command = `bench:${name}`, apart } = chapter;
+  const isApart = ({ what }: Row) => apart !== undefined && what.startsWith(apart.prefix);
+  const together = rows.filter((row) => !isApart(row));
+  const others = rows.filter(isApart).map((row) => ({ ...row, what: row.what.slice(apart?.prefix.length) }));
   return [
     `## ${title}`,
     '',
     ...about,
     '',
     '```',
-    `npm run bench:${name}`,
-    `npm run --silent bench:${name} -- --json >test/bench/results/${name}.json && npm run generate   # renews this page`,
+    `npm run ${command}`,
+    `npm run --silent ${command}${command.includes(' -- ') ? '' : ' --'} --json >test/bench/results/${name}.json && npm run generate   # renews this page`,
     '```',
     '',
     machineLine(machine),
     '',
+    ...table(together),
+    '',
+    ...(apart && others.length > 0
+      ? [`### ${apart.title}`, '', ...apart.about, '', ...table(others), '']
+      : []),
+  ];
+}
+
+function table(rows: readonly Row[]): string[] {
+  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers ?? {})))];
+  const heads = ['what', 'unit', 'better', 'ours', 'limit', 'ours ÷ limit', ...peers];
+  return [
     `| ${heads.join(' | ')} |`,
     `| ${heads.map((_, column) => (column < 3 ? '---' : '---:')).join(' | ')} |`,
     ...rows.map((row) => `| ${cells(row, peers).join(' | ')} |`),
-    '',
   ];
 }
 
