@@ -11,7 +11,7 @@ MAX_WAIT_MILLISECONDS = 5
 
 
 class Model(Worker):
-    """Takes JSON, or a zero byte-quadruple and rows of float32 in the machine's order; answers in kind."""
+    """Takes JSON, or four zero bytes and rows of float32 in the machine's order; answers the few scores as JSON."""
 
     def __init__(self):
         super().__init__()
@@ -19,16 +19,14 @@ class Model(Worker):
 
     def deserialize(self, data):
         if data[:4] == bytes(4):
-            return True, numpy.frombuffer(data, numpy.float32, offset=4).reshape(-1, *INPUT_SHAPE)
-        return False, numpy.asarray(orjson.loads(data)["instances"], numpy.float32)
+            return numpy.frombuffer(data, numpy.float32, offset=4).reshape(-1, *INPUT_SHAPE)
+        return numpy.asarray(orjson.loads(data)["instances"], numpy.float32)
 
     def forward(self, data):
-        outputs = run_joined(self.call, [rows for _, rows in data])
-        return [(is_raw, rows) for (is_raw, _), rows in zip(data, outputs)]
+        return run_joined(self.call, data)
 
     def serialize(self, data):
-        is_raw, rows = data
-        return rows.tobytes() if is_raw else orjson.dumps({"predictions": rows.tolist()})
+        return orjson.dumps({"predictions": data.tolist()})
 
 
 if __name__ == "__main__":
