@@ -6,7 +6,7 @@ import type { CityReport, CityReportBody } from '../../../crds/city-report.ts';
 import { CITY_OBJECTS, type CityViews, cityNamespace } from '../../../crds/region.ts';
 import { isKubeError, type KubeClient, KubeError } from '../../kube/client.ts';
 import { type Resource, resourcePath, resources } from '../../kube/resources.ts';
-import { type HeartbeatLease, heartbeatPatch } from '../../plan/agent/heartbeat.ts';
+import { type HeartbeatLease, heartbeatPatch, hubAnswer } from '../../plan/agent/heartbeat.ts';
 import { isGone, type OtherHolder, otherHolder } from '../../plan/agent/holder.ts';
 import { changeOf, type ReportContent, type Urgency } from '../../plan/agent/report.ts';
 import type { Rhythm } from '../../plan/failover/rhythm.ts';
@@ -62,11 +62,12 @@ export class HubVoice {
    */
   async claim(signal: AbortSignal): Promise<void> {
     if (this.#lease) return;
-    const { identity, nowMs, rhythm, metrics } = this.#options;
+    const { identity, nowMs, metrics } = this.#options;
     const lease = await this.#get<HeartbeatLease>(resources.Lease, CITY_OBJECTS.lease, signal);
     metrics.hubMessage('look');
     this.#other = otherHolder(this.#other, lease, identity, nowMs());
-    if (this.#other && !isGone(this.#other, nowMs(), rhythm())) {
+    // The hub has told the holder how often to speak; it has not answered us yet.
+    if (this.#other && !isGone(this.#other, nowMs(), hubAnswer(lease).rhythm)) {
       throw new DisplacedError(
         `cluster ${this.#other.identity} holds the heartbeat of city ${this.#options.city}`,
       );
