@@ -52,7 +52,7 @@ export class TestOperator {
   /** In a namespace of its own. */
   static async start(city: City, prefix: string): Promise<TestOperator> {
     const crd = readFileSync(new URL('../../crds/modelservices.aicity.io.yaml', import.meta.url), 'utf8');
-    await city.kubectl(['apply', '--server-side', '-f', '-'], crd);
+    await city.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], crd);
     await city.kubectl([
       'wait',
       '--for=condition=Established',

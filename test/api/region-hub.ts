@@ -20,7 +20,7 @@ import { type CityOptions, PlayedCity } from './played-city.ts';
 export async function installRegionDefinitions(city: City): Promise<void> {
   for (const name of ['modelservices', 'cityclusters', 'cityreports']) {
     const crd = readFileSync(new URL(`../../crds/${name}.aicity.io.yaml`, import.meta.url), 'utf8');
-    await city.kubectl(['apply', '--server-side', '-f', '-'], crd);
+    await city.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], crd);
     await city.kubectl(['wait', '--for=condition=Established', `crd/${name}.aicity.io`, '--timeout=30s']);
   }
 }
