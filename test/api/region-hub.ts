@@ -43,6 +43,8 @@ export class RegionHub {
 
   static async start(city: City, prefix: string): Promise<RegionHub> {
     await installRegionDefinitions(city);
+    // A hub listens for every city that it knows of, and nobody plays those that other tests have left.
+    await city.kubectl(['delete', 'cityclusters', '--all']);
     const hub = new RegionHub(city, await city.freshNamespace(prefix));
     await hub.run();
     return hub;
