@@ -277,18 +277,19 @@ describe('load', () => {
     await eventually(async () => (await counter('aicity_requests_in_flight')) === 1);
     const runs = await counter('aicity_batch_requests_count');
     const cancels: (() => void)[] = [];
-    const cancelled = Array.from({ length: 4 }, () =>
+    const cancelled = Array.from({ length: 8 }, () =>
       client
         .call(method.modelInfer, rows(1), { began: (call) => cancels.push(() => call.cancel()) })
         .catch(({ code }) => code),
-    );
-    const late = Array.from({ length: 4 }, () =>
-      client.failure(method.modelInfer, rows(1), { deadline: Date.now() + 5000 }),
     );
     await eventually(async () => (await counter('aicity_requests_queued')) === 8);
     expect(await client.failure(method.modelInfer, rows(1))).toMatch(/^8 8 requests are waiting and spec/);
     for (const cancel of cancels) cancel();
     expect(new Set(await Promise.all(cancelled))).toEqual(new Set([status.CANCELLED]));
+    await eventually(async () => (await counter('aicity_requests_queued')) === 0);
+    const late = Array.from({ length: 4 }, () =>
+      client.failure(method.modelInfer, rows(1), { deadline: Date.now() + 500 }),
+    );
     for (const failure of await Promise.all(late)) expect(failure).toMatch(/^4 /);
     await eventually(async () => (await counter('aicity_requests_queued')) === 0);
     await running;
