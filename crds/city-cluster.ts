@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { mapList } from './cel.ts';
 import type { CityCondition } from './city-conditions.ts';
 import { CityCapacity } from './city-report.ts';
+import { ConditionList } from './condition-list.ts';
 import type { API_VERSION } from './model-service.ts';
 import { TAINT_EFFECTS } from './placement.ts';
 
@@ -80,20 +81,7 @@ export const CityClusterStatus = z.object({
     })
     .optional()
     .describe('The damping that keeps a city that comes and goes from being given what has another place.'),
-  conditions: z
-    .array(
-      z.object({
-        type: z.string().max(316),
-        status: z.enum(['True', 'False', 'Unknown']),
-        reason: z.string().min(1).max(1024),
-        message: z.string().max(32_768),
-        observedGeneration: z.int().min(0).optional(),
-        lastTransitionTime: z.string().max(64).meta({ format: 'date-time' }),
-      }),
-    )
-    .max(16)
-    .meta(mapList('type'))
-    .optional(),
+  conditions: ConditionList,
 });
 export type CityClusterStatus = Omit<z.infer<typeof CityClusterStatus>, 'conditions'> & {
   conditions?: CityCondition[];

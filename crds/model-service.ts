@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { Autoscaling } from './autoscaling.ts';
 import { cel, mapList } from './cel.ts';
+import { ConditionList } from './condition-list.ts';
 import type { ServiceCondition } from './conditions.ts';
 import { MODEL_URI_EXPECTED, MODEL_URI_PATTERN } from './model-uri.ts';
 import { Placement, PlacementDecision } from './placement.ts';
@@ -302,20 +303,7 @@ export const ModelServiceStatus = z.object({
     .optional()
     .describe('On a hub: where clients go. A city with nothing ready is not here.'),
   placement: PlacementRecord.optional().describe('On a hub: what it remembers of its decisions.'),
-  conditions: z
-    .array(
-      z.object({
-        type: z.string().max(316),
-        status: z.enum(['True', 'False', 'Unknown']),
-        reason: z.string().min(1).max(1024),
-        message: z.string().max(32_768),
-        observedGeneration: z.int().min(0).optional(),
-        lastTransitionTime: z.string().max(64).meta({ format: 'date-time' }),
-      }),
-    )
-    .max(16)
-    .meta(mapList('type'))
-    .optional(),
+  conditions: ConditionList,
 });
 export type ModelServiceStatus = Omit<z.infer<typeof ModelServiceStatus>, 'conditions'> & {
   conditions?: ServiceCondition[];

@@ -1,8 +1,7 @@
 /** Everything that keeps the model services of one cluster: local copies, triggers and the controller. */
-import type { KubeObject } from '../kube/objects.ts';
 import { Controller } from '../runtime/controller.ts';
 import type { EventRecorder } from '../runtime/events.ts';
-import type { Reflector } from '../runtime/reflector.ts';
+import { type Copies, copiesIn } from './copies.ts';
 import { GpuIndex } from './gpu-index.ts';
 import { modelServiceReconcile } from './model-service.ts';
 import type { ObserveSources } from './observe.ts';
@@ -10,27 +9,12 @@ import { StatusWriter } from './status-writer.ts';
 import { createReflectors, createStores, type ReflectorTools, type Stores } from './stores.ts';
 import { connectTriggers, type TriggerSources } from './triggers.ts';
 
-export interface CityCopies {
-  readonly stores: Stores;
-  readonly reflectors: readonly Reflector<KubeObject>[];
-  /** Keeps the copies up to date until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void>;
-  /** Resolves when every copy has been filled once. */
-  readonly synced: Promise<void>;
-}
+export type CityCopies = Copies<Stores>;
 
 /** The local copies; every replica of the operator keeps them, so that the next leader starts at once. */
 export function cityCopies(tools: ReflectorTools): CityCopies {
   const stores = createStores(tools.log);
-  const reflectors = createReflectors(stores, tools);
-  return {
-    stores,
-    reflectors,
-    async run(signal) {
-      await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
-    },
-    synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => {}),
-  };
+  return copiesIn(stores, createReflectors(stores, tools));
 }
 
 export interface CityTools

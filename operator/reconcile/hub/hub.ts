@@ -1,6 +1,5 @@
 /** Everything that a hub does: copies, looks, storing, and what it tells of its cities. */
 import type { ModelService } from '../../../crds/model-service.ts';
-import type { KubeObject } from '../../kube/objects.ts';
 import { notesFor } from '../../plan/event-notes.ts';
 import type { RegionOutcome } from '../../plan/failover/region.ts';
 import type { CitySight } from '../../plan/failover/sights.ts';
@@ -11,8 +10,8 @@ import { summarisePlaced } from '../../plan/hub/summary.ts';
 import { Controller } from '../../runtime/controller.ts';
 import type { EventRecorder } from '../../runtime/events.ts';
 import { parseKey } from '../../runtime/key.ts';
-import type { Reflector } from '../../runtime/reflector.ts';
 import type { Store } from '../../runtime/store.ts';
+import { type Copies, copiesIn } from '../copies.ts';
 import type { ReflectorTools } from '../stores.ts';
 import { Cities } from './cities.ts';
 import { cityClusterReconcile } from './city-clusters.ts';
@@ -23,25 +22,12 @@ import { Services } from './services.ts';
 import { createHubReflectors, createHubStores, type HubStores } from './stores.ts';
 import { Storing } from './storing.ts';
 
-export interface HubCopies {
-  readonly stores: HubStores;
-  readonly reflectors: readonly Reflector<KubeObject>[];
-  run(signal: AbortSignal): Promise<void>;
-  readonly synced: Promise<void>;
-}
+export type HubCopies = Copies<HubStores>;
 
 /** Every replica of the operator keeps them, so that the next leader starts at once. */
 export function hubCopies(tools: ReflectorTools): HubCopies {
   const stores = createHubStores(tools.log);
-  const reflectors = createHubReflectors(stores, tools);
-  return {
-    stores,
-    reflectors,
-    async run(signal) {
-      await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
-    },
-    synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => {}),
-  };
+  return copiesIn(stores, createHubReflectors(stores, tools));
 }
 
 export interface HubTools extends ReflectorTools {
