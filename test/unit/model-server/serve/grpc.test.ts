@@ -17,7 +17,14 @@ import { ServerReflection } from '../../../../model-server/grpc/generated/reflec
 import { ServerReflection as ServerReflectionAlpha } from '../../../../model-server/grpc/generated/reflection_v1alpha_pb.js';
 import { GrpcClient } from './grpc-client.ts';
 import { writeDenseModel } from './models.ts';
-import { killServers, prepareTensorflow, type ServerProcess, startServer } from './server-process.ts';
+import {
+  eventually,
+  killServers,
+  metric,
+  prepareTensorflow,
+  type ServerProcess,
+  startServer,
+} from './server-process.ts';
 
 const BUILD_MILLISECONDS = 30 * 60_000;
 jest.setTimeout(120_000);
@@ -37,14 +44,6 @@ afterAll(async () => {
   await killServers();
   await rm(directory, { recursive: true });
 });
-
-const metric = async (url: string, name: string) => {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
-};
-const eventually = async (check: () => Promise<boolean>) => {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
-};
 
 describe('one model', () => {
   let server: ServerProcess;

@@ -9,8 +9,10 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { startOrigin } from '../repository/origin.ts';
 import { writeDenseModel } from './models.ts';
 import {
+  eventually,
   inferOnes,
   killServers,
+  metric,
   predict,
   prepareTensorflow,
   type ServerProcess,
@@ -30,15 +32,6 @@ afterAll(async () => {
   await killServers();
   await rm(directory, { recursive: true });
 });
-
-const metric = async (url: string, name: string) => {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
-};
-
-const eventually = async (check: () => Promise<boolean>) => {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
-};
 
 describe('a small model', () => {
   let server: ServerProcess;

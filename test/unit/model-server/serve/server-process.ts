@@ -116,3 +116,14 @@ export function inferOnes(url: string, rows: number, width: number, signal?: Abo
     ...(signal ? { signal } : {}),
   });
 }
+
+/** A figure of `/metrics` without labels; NaN when it is not there. */
+export async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+/** Until the test's own time is up. */
+export async function eventually(check: () => Promise<boolean>): Promise<void> {
+  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
