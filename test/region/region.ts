@@ -50,7 +50,7 @@ export class Region {
     );
   }
 
-  /** Starts all clusters, installs the operator into each, and resolves when the hub has heard of every city. */
+  /** Starts all clusters, installs the operator into each, and resolves when the hub would place in every city. */
   static async start({ images, cities, keep = false }: RegionOptions): Promise<Region> {
     const started: City[] = [];
     const start = async (name: string, gpus: number): Promise<City> => {
@@ -75,7 +75,7 @@ export class Region {
       await hubIsReady;
       const region = new Region(hub, clusters);
       for (const [name, city] of Object.entries(cities)) await region.#join(name, city, images);
-      await region.untilHeard();
+      await region.#untilOpen(cities);
       return region;
     } catch (error) {
       await Promise.all(started.map((city) => city.stop()));
@@ -136,14 +136,31 @@ export class Region {
     this.#addresses.delete(name);
   }
 
-  async untilHeard(names: readonly string[] = [...this.cities.keys()], timeoutSeconds = 120): Promise<void> {
-    await this.hub.until(`${names.join(', ')} are heard`, timeoutSeconds, async () => {
-      const ready =
-        'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
-      const lines = (await this.hub.kubectl(['get', 'cityclusters', '-o', ready])).split('\n');
-      const unheard = names.filter((name) => !lines.includes(`${name} True`));
-      if (unheard.length > 0)
-        throw new Error(`not heard: ${unheard.join(', ')}; the hub says: ${lines.join(', ')}`);
+  async untilHeard(): Promise<void> {
+    await this.#untilCities('heard', '{.status.conditions[?(@.type=="Ready")].status}', () => 'True');
+  }
+
+  /**
+   * A city that settles after a loss, or that has told of no GPUs yet, is ready and gets nothing; and what is placed stays
+   * where it is.
+   */
+  async #untilOpen(cities: RegionOptions['cities']): Promise<void> {
+    const sight = '{.status.conditions[?(@.type=="Ready")].reason} {.status.free}';
+    await this.#untilCities('open', sight, (name) => {
+      const { gpus } = cities[name]!;
+      return `Heard ${gpus > 0 ? `${gpus}/${gpus}` : ''}`;
+    });
+  }
+
+  /** @param sight what of a CityCluster is looked at, as a JSONPath template */
+  async #untilCities(what: string, sight: string, expected: (name: string) => string): Promise<void> {
+    const names = [...this.cities.keys()];
+    await this.hub.until(`${names.join(', ')} are ${what}`, 120, async () => {
+      const output = `jsonpath={range .items[*]}{.metadata.name} ${sight}{"\\n"}{end}`;
+      const lines = (await this.hub.kubectl(['get', 'cityclusters', '-o', output])).split('\n');
+      const others = names.filter((name) => !lines.includes(`${name} ${expected(name)}`));
+      if (others.length > 0)
+        throw new Error(`not ${what}: ${others.join(', ')}; the hub says: ${lines.join(', ')}`);
       return true;
     });
   }

@@ -77,7 +77,8 @@ function ready(situation: CitySituation): Verdict {
       message: `two clusters report as ${name}: nothing is given to either; uninstall the agent of one, or give it a CityCluster of its own`,
     };
   }
-  if (report === undefined && sight.city.heardAtMs === undefined) {
+  // A Lease alone says nothing of what the city has: nothing could be placed there yet.
+  if (report === undefined) {
     return {
       status: 'False',
       reason: 'NeverHeard',

@@ -119,6 +119,11 @@ test('a city that never spoke is told apart from one that is silent', () => {
   expect(condition({}, 'Joined')).toMatchObject({ status: 'True', reason: 'Reported' });
 });
 
+test('a city whose Lease came before its report is not ready: nothing is known of its room', () => {
+  const play: Play = { situation: { report: undefined } };
+  expect(condition(play, 'Ready')).toMatchObject({ status: 'False', reason: 'NeverHeard' });
+});
+
 test('a hub that has just begun leaves what was told as it was, and writes nothing', () => {
   const before = told({});
   const play: Play = {
