@@ -41,6 +41,8 @@ export const resources = {
   Event: namespaced('events.k8s.io/v1', 'Event', 'events'),
 
   ClusterProfile: namespaced('multicluster.x-k8s.io/v1alpha1', 'ClusterProfile', 'clusterprofiles'),
+  ServiceExport: namespaced('multicluster.x-k8s.io/v1beta1', 'ServiceExport', 'serviceexports'),
+  HTTPRoute: namespaced('gateway.networking.k8s.io/v1', 'HTTPRoute', 'httproutes'),
   RoleBinding: namespaced('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings'),
 
   APIService: clusterScoped('apiregistration.k8s.io/v1', 'APIService', 'apiservices'),

@@ -19,7 +19,7 @@ import { type ObservedPod, projectPod } from './pod-projection.ts';
 const NO_SHARES = `!${REGION_LABELS.city}`;
 
 /** Objects that we made. */
-const OURS = `${LABELS.managedBy}=${MANAGER}`;
+export const OURS = `${LABELS.managedBy}=${MANAGER}`;
 
 export interface Stores {
   readonly modelServices: Store<ModelService>;

@@ -8,6 +8,11 @@ const DEFINITIONS = {
     'sigs.k8s.io/cluster-inventory-api@v0.1.0',
     'config/crd/bases/multicluster.x-k8s.io_clusterprofiles.yaml',
   ],
+  ServiceExport: ['sigs.k8s.io/mcs-api@v0.5.2', 'config/crd/multicluster.x-k8s.io_serviceexports.yaml'],
+  HTTPRoute: [
+    'sigs.k8s.io/gateway-api@v1.4.0',
+    'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml',
+  ],
   Placement: [
     'open-cluster-management.io/api@v1.0.0',
     'cluster/v1beta1/0000_02_clusters.open-cluster-management.io_placements.crd.yaml',

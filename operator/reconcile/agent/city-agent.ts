@@ -4,6 +4,7 @@ import { fromChangingFile } from '../../kube/kubeconfig.ts';
 import type { CityAddress } from '../../plan/agent/service-url.ts';
 import type { Controller } from '../../runtime/controller.ts';
 import { Agent, type AgentOptions } from './agent.ts';
+import { ServiceExports } from './service-exports.ts';
 
 /** What the installation says of the city. */
 export interface CityRole extends CityAddress {
@@ -32,19 +33,23 @@ export function createCityAgent(
     maxCalls: 4,
   });
   const agent = new Agent({ ...tools, ...address, city: name, hub });
+  const { client, clock, log, metrics, stores } = tools;
+  const exports = new ServiceExports({ client, clock, log, metrics, modelServices: stores.modelServices });
+  const told = async (work: Promise<void>, what: string) => {
+    try {
+      await work;
+    } catch (err) {
+      log.error({ err }, `${what} by an error that no code expected; the city goes on alone`);
+    }
+  };
   return {
     controllers: [agent.controller],
     async run(signal) {
-      try {
-        await agent.run(signal);
-      } catch (err) {
-        tools.log.error(
-          { err },
-          'the agent has ended by an error that no code expected; the city goes on alone',
-        );
-      } finally {
-        await hub.close();
-      }
+      await Promise.all([
+        told(agent.run(signal), 'the agent has ended'),
+        told(exports.run(signal), 'the export of services has ended'),
+      ]);
+      await hub.close();
     },
   };
 }
