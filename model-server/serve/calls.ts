@@ -14,8 +14,8 @@ import { encodeForecast, forecastInputs, parseForecast } from '../protocol/forec
 import { decodeInfer, encodeInfer, jsonLengthHeader } from '../protocol/infer.ts';
 import { decodePredict, encodePredict } from '../protocol/predict.ts';
 import { type Answer, JSON_TYPE } from './answer.ts';
+import type { HostedModel } from './hosted-model.ts';
 import type { Call } from './inference.ts';
-import type { HostedModel } from './model-host.ts';
 import { versionOf } from './named-model.ts';
 import { wishesOf } from './request-headers.ts';
 import { defaultOf, signatureOf } from './signatures.ts';

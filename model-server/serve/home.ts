@@ -1,7 +1,7 @@
 /** `GET /`: what is served, and a request to try it with. */
 import { formatShape, type Signature, type TensorSpec } from '../protocol/tensor.ts';
+import type { HostedModel } from './hosted-model.ts';
 import type { ModelCatalog } from './model-catalog.ts';
-import type { HostedModel } from './model-host.ts';
 import { versionOf } from './named-model.ts';
 
 const DOCUMENTS = {

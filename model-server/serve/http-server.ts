@@ -10,11 +10,11 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts';
 import { type Body, declaredBytes, readBody } from './body.ts';
+import type { HostedModel } from './hosted-model.ts';
 import type { Call, Inference } from './inference.ts';
 import { answerMalformed } from './malformed.ts';
 import type { Protocol } from './metrics.ts';
 import type { ModelCatalog } from './model-catalog.ts';
-import type { HostedModel } from './model-host.ts';
 import { versionOf } from './named-model.ts';
 import { type ModelAction, OPERATIONS, type OperationName, type Route, routeOf } from './routes.ts';
 import {

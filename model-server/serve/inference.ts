@@ -10,8 +10,8 @@ import type { Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Admission } from './admission.ts';
 import { rowsOf } from './batch-tensors.ts';
+import type { HostedModel } from './hosted-model.ts';
 import type { ModelCatalog } from './model-catalog.ts';
-import type { HostedModel } from './model-host.ts';
 import type { Inferred, Statistics } from './statistics.ts';
 
 /** An inference request that was read: what to run, and how its outputs become an answer. */

@@ -3,7 +3,8 @@
  * unloads by request where nobody else decides that.
  */
 import { ProtocolError } from '../protocol/errors.ts';
-import type { HostedModel, ModelEntry } from './model-host.ts';
+import type { ModelEntry } from './host-words.ts';
+import type { HostedModel } from './hosted-model.ts';
 import type { ModelUses } from './model-uses.ts';
 import type { NamedModel, RequestQueue, Which } from './named-model.ts';
 

@@ -5,7 +5,9 @@ import type { Engine } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { QueueRoom } from './admission.ts';
 import { Batcher, type BatcherEvents, type Request } from './batcher.ts';
-import { type HostedModel, type ModelEntry, ModelHost, type ModelHostOptions } from './model-host.ts';
+import type { ModelEntry } from './host-words.ts';
+import type { HostedModel } from './hosted-model.ts';
+import { ModelHost, type ModelHostOptions } from './model-host.ts';
 import type { VersionPolicy } from './version-policy.ts';
 import { VersionSet } from './version-set.ts';
 

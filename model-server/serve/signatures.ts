@@ -2,7 +2,7 @@
 import { defaultSignature } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Signature } from '../protocol/tensor.ts';
-import type { HostedModel } from './model-host.ts';
+import type { HostedModel } from './hosted-model.ts';
 
 /** @throws ProtocolError InvalidArgument */
 export function signatureOf({ loaded: { signatures } }: HostedModel, name: string): Signature {

@@ -10,9 +10,9 @@ import { Admission } from '../../../../model-server/serve/admission.ts';
 import { jsonAnswer } from '../../../../model-server/serve/answer.ts';
 import type { Request } from '../../../../model-server/serve/batcher.ts';
 import { drain } from '../../../../model-server/serve/drain.ts';
+import type { HostedModel } from '../../../../model-server/serve/hosted-model.ts';
 import { createHttpServer, type Protocols } from '../../../../model-server/serve/http-server.ts';
 import { Inference } from '../../../../model-server/serve/inference.ts';
-import type { HostedModel } from '../../../../model-server/serve/model-host.ts';
 import { Statistics } from '../../../../model-server/serve/statistics.ts';
 
 // Other work on the machine may take its time; nothing here measures any.
