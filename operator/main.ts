@@ -15,7 +15,7 @@ import {
   METRICS_ADAPTER_ROLE_NAME,
   OPERATOR_NAME,
   TLS_SECRET_NAME,
-} from './rbac.ts';
+} from './rbac/names.ts';
 import { createCityAgent } from './reconcile/agent/city-agent.ts';
 import { City, cityCopies } from './reconcile/city.ts';
 import { createHubRole } from './reconcile/hub/hub-role.ts';

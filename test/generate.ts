@@ -15,7 +15,7 @@ import {
 } from '../crds/chart-files.ts';
 import { definitionFiles } from '../crds/definition-yaml.ts';
 import { modelServerMetrics, modelServerReference } from '../model-server/reference.ts';
-import { rbacTemplate } from '../operator/rbac-templates.ts';
+import { rbacTemplate } from '../operator/rbac/templates.ts';
 import { metricReference } from '../operator/telemetry/metric-list.ts';
 import { performanceReference } from './bench/performance-doc.ts';
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Feature, GRANTS, OPERATOR_NAME, type Permission } from '../../operator/rbac.ts';
+import { GRANTS } from '../../operator/rbac/grants.ts';
+import { OPERATOR_NAME } from '../../operator/rbac/names.ts';
+import type { Feature, Permission } from '../../operator/rbac/permission.ts';
 import type { City } from '../region/city.ts';
 import type { CommandFailed } from '../region/command.ts';
 import { cluster } from './cluster.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
-import { GRANTS } from '../../operator/rbac.ts';
+import { GRANTS } from '../../operator/rbac/grants.ts';
 import { cluster } from './cluster.ts';
 import { type Manifest, render, renderObjects } from './helm.ts';
 

@@ -18,7 +18,7 @@ import { fromFile } from '../../operator/kube/kubeconfig.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import type { HeartbeatLease } from '../../operator/plan/agent/heartbeat.ts';
 import { joiningSteps, tokenSecret } from '../../operator/plan/hub/joining.ts';
-import { GRANTS } from '../../operator/rbac.ts';
+import { GRANTS } from '../../operator/rbac/grants.ts';
 import type { City } from '../region/city.ts';
 
 export class HubByHand {

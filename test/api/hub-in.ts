@@ -9,7 +9,7 @@ import type { KubeClient } from '../../operator/kube/client.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
-import { OPERATOR_NAME } from '../../operator/rbac.ts';
+import { OPERATOR_NAME } from '../../operator/rbac/names.ts';
 import { type HubCopies, hubCopies } from '../../operator/reconcile/hub/hub.ts';
 import { Joining } from '../../operator/reconcile/hub/joining.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load, loadAll } from 'js-yaml';
-import { GRANTS } from '../../operator/rbac.ts';
+import { GRANTS } from '../../operator/rbac/grants.ts';
 import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
-import { EXISTING_ROLES, type Feature, GRANTS, OPERATOR_NAME } from '../../operator/rbac.ts';
+import { EXISTING_ROLES, GRANTS } from '../../operator/rbac/grants.ts';
+import { OPERATOR_NAME } from '../../operator/rbac/names.ts';
+import type { Feature } from '../../operator/rbac/permission.ts';
 import type { City } from '../region/city.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -11,7 +13,7 @@ const RBAC = 'rbac.authorization.k8s.io';
 /** What an installation has by default. */
 const BY_DEFAULT: readonly Feature[] = ['metricsAdapter'];
 
-/** Roles and bindings of `operator/rbac.ts`, as JSON lists that kubectl applies. */
+/** Roles and bindings of `operator/rbac`, as JSON lists that kubectl applies. */
 function accountManifests(namespace: string, features: readonly Feature[]): object[] {
   const subject = { kind: 'ServiceAccount', name: OPERATOR_NAME, namespace };
   const binding = (

@@ -6,7 +6,7 @@ import { REPORT_AUDIENCE } from '../../crds/pod-contract.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { UntypedObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
-import { API_SERVICE_NAMES, METRICS_ADAPTER_ROLE_NAME, OPERATOR_NAME } from '../../operator/rbac.ts';
+import { API_SERVICE_NAMES, METRICS_ADAPTER_ROLE_NAME, OPERATOR_NAME } from '../../operator/rbac/names.ts';
 import type { City } from '../region/city.ts';
 import { loadReport } from '../unit/reports/load-report.ts';
 import { call } from '../unit/reports/tls-client.ts';

@@ -8,7 +8,7 @@ import { CertificateKeeper } from '../../operator/certificates/keeper.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { UntypedObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
-import { ENDPOINT_SLICE_NAME, OPERATOR_NAME, TLS_SECRET_NAME } from '../../operator/rbac.ts';
+import { ENDPOINT_SLICE_NAME, OPERATOR_NAME, TLS_SECRET_NAME } from '../../operator/rbac/names.ts';
 import { LeaderEndpoint } from '../../operator/reports/leader-endpoint.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import type { City } from '../region/city.ts';

@@ -11,7 +11,7 @@ import {
   METRICS_ADAPTER_ROLE_NAME,
   OPERATOR_NAME,
   TLS_SECRET_NAME,
-} from '../../operator/rbac.ts';
+} from '../../operator/rbac/names.ts';
 import { createReports, type Reports } from '../../operator/reports/reports.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { Reflector } from '../../operator/runtime/reflector.ts';

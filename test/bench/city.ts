@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { API_SERVICE_NAMES } from '../../operator/rbac.ts';
+import { API_SERVICE_NAMES } from '../../operator/rbac/names.ts';
 import { applyAll, operatorConfig, operatorService } from '../api/operator-account.ts';
 import { bundleOperator } from '../region/bundle.ts';
 import type { City } from '../region/city.ts';

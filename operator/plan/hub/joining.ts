@@ -6,7 +6,7 @@ import type { CityCluster } from '../../../crds/city-cluster.ts';
 import { LABELS, MANAGER } from '../../../crds/labels.ts';
 import { API_VERSION } from '../../../crds/model-service.ts';
 import { CITY_OBJECTS, CITY_ROLE_NAME, cityNamespace, REGION_LABELS } from '../../../crds/region.ts';
-import { HUB_IN_CITY_ROLE_NAME } from '../../rbac.ts';
+import { HUB_IN_CITY_ROLE_NAME } from '../../rbac/names.ts';
 import type { LiveObject, Metadata } from '../cluster-objects.ts';
 
 /** The operator's own account. */

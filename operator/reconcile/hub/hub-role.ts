@@ -1,7 +1,7 @@
 /** The hub as a part of the operator: nothing at all where it is not turned on. */
 import type { ModelService } from '../../../crds/model-service.ts';
 import type { KubeObject } from '../../kube/objects.ts';
-import { OPERATOR_NAME } from '../../rbac.ts';
+import { OPERATOR_NAME } from '../../rbac/names.ts';
 import type { Controller } from '../../runtime/controller.ts';
 import type { EventRecorder } from '../../runtime/events.ts';
 import type { Reflector } from '../../runtime/reflector.ts';

@@ -4,14 +4,10 @@ import { CITY_ROLE_NAME } from '../../../crds/region.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { API_VERSIONS } from '../../../operator/plan/names.ts';
 import { CHILD_KINDS } from '../../../operator/plan/target.ts';
-import {
-  EXISTING_ROLES,
-  GRANTS,
-  HUB_IN_CITY_ROLE_NAME,
-  type Permission,
-  type Verb,
-} from '../../../operator/rbac.ts';
-import { rbacTemplate } from '../../../operator/rbac-templates.ts';
+import { EXISTING_ROLES, GRANTS } from '../../../operator/rbac/grants.ts';
+import { HUB_IN_CITY_ROLE_NAME } from '../../../operator/rbac/names.ts';
+import type { Permission, Verb } from '../../../operator/rbac/permission.ts';
+import { rbacTemplate } from '../../../operator/rbac/templates.ts';
 
 /** Of an installation that is neither hub nor city. */
 const operatorGrants = GRANTS.filter(

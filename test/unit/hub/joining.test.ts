@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LiveObject, Metadata } from '../../../operator/plan/cluster-objects.ts';
 import { joiningSteps, namespaceStanding } from '../../../operator/plan/hub/joining.ts';
-import { GRANTS } from '../../../operator/rbac.ts';
+import { GRANTS } from '../../../operator/rbac/grants.ts';
 
 const porto = { metadata: { name: 'porto', uid: 'uid-of-porto' } };
 const steps = joiningSteps(porto, { namespace: 'aicity-system', name: 'aicity-operator' });

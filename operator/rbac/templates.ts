@@ -1,14 +1,8 @@
-/** The chart's RBAC templates, written from the list in rbac.ts. */
+/** The chart's RBAC templates, written from the list in grants.ts. */
 import { dump } from 'js-yaml';
-import {
-  EXISTING_ROLES,
-  type ExistingRole,
-  type Feature,
-  GRANTS,
-  type Grant,
-  OPERATOR_NAME,
-  type Permission,
-} from './rbac.ts';
+import { EXISTING_ROLES, GRANTS } from './grants.ts';
+import { OPERATOR_NAME } from './names.ts';
+import type { ExistingRole, Feature, Grant, Permission } from './permission.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const RELEASE_NAMESPACE = '{{ .Release.Namespace }}';
@@ -29,7 +23,7 @@ export function rbacTemplate(): string {
     ...GRANTS.map((grant) => ({ grant, text: grantDocuments(grant) })),
     ...EXISTING_ROLES.map((role) => ({ grant: role, text: existingRoleBinding(role) })),
   ].map(({ grant: { only }, text }) => (only ? `{{- if ${CONDITIONS[only]} }}\n${text}{{- end }}\n` : text));
-  return `{{- /* Generated from operator/rbac.ts by \`npm run generate\`. Do not edit. */}}\n${documents.join('')}`;
+  return `{{- /* Generated from operator/rbac/ by \`npm run generate\`. Do not edit. */}}\n${documents.join('')}`;
 }
 
 function grantDocuments(grant: Grant): string {
