@@ -16,7 +16,7 @@ export const CITY_REASONS = {
   SeenByOther: 'The city is cut off from the hub, and another city sees it.',
   Lost: 'The city was not heard of for longer than the grace.',
   Settling: 'The city is back after a loss and takes only what fits nowhere else for a while.',
-  TwoAgents: 'Two clusters report under the name of this city.',
+  TwoAgents: 'Two clusters report under the name of this city, or a second one wants to and stands back.',
   Draining: 'Replicas leave, each as soon as another is ready elsewhere.',
   DrainBlocked: 'Replicas cannot leave, since no other city has room for them.',
   Drained: 'No replica is left in the city.',

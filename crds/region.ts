@@ -44,6 +44,8 @@ export const REGION_ANNOTATIONS = {
   sequence: 'aicity.io/report-sequence',
   /** On the Lease, written by the city: what it sees of others. JSON `Record<city, CityView>`. */
   views: 'aicity.io/views',
+  /** On the Lease, written by another cluster that wants the city's name and stands back: which one, and when. */
+  contender: 'aicity.io/contender',
   /** On the Lease, written by the hub: where to look. JSON `Record<city, url>`. */
   peers: 'aicity.io/peers',
   /** On the Lease, written by the hub: seconds between two heartbeats. */

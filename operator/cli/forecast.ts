@@ -97,7 +97,7 @@ function cityKnowledge(city: CityCluster, reports: readonly CityReport[], nowMs:
     readReport(report, NO_REPORT),
     isHeard ? { ...NOTHING_HEARD, heardAtMs: nowMs, reportedAtMs: nowMs } : NOTHING_HEARD,
     city.status?.steadiness ?? ALWAYS_THERE,
-    ready?.reason === 'TwoAgents',
+    ready?.reason === 'TwoAgents' && ready.status === 'False',
   );
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelService } from '../../crds/model-service.ts';
+import { REGION_ANNOTATIONS } from '../../crds/region.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import type { City } from '../region/city.ts';
 import { startCity } from '../region/start-city.ts';
@@ -92,18 +93,27 @@ describe('a hub that is away', () => {
 });
 
 describe('a second cluster of the same name', () => {
-  test('finds the first, says nothing to the hub, and takes over when the first is gone', async () => {
+  test('finds the first, says no more than that it is there, and takes over when the first is gone', async () => {
     const second = await TestAgent.start(hubCluster, hub);
     try {
       await hub.until('it stands back', async () => second.counted.connection === 'Displaced', 60);
       const holder = (await hub.lease()).spec!.holderIdentity!;
       expect(second.counted.messages).toMatchObject({ report: 0, heartbeat: 0 });
       expect(city.counted.connection).toBe('Connected');
+      const contender = async () => {
+        return (await hub.lease()).metadata.annotations?.[REGION_ANNOTATIONS.contender]?.split(' ')[0];
+      };
+      await hub.until('it has said that it would have the name', async () => {
+        return ![undefined, holder].includes(await contender());
+      });
       await city.halt();
       await hub.until('it takes over', async () => second.counted.connection === 'Connected', 90);
       expect((await hub.lease()).spec!.holderIdentity).not.toBe(holder);
       city.run();
       await hub.until('the first stands back', async () => city.counted.connection === 'Displaced', 60);
+      await hub.until('and says who it is', async () => (await contender()) === holder);
+      await city.halt();
+      await hub.until('nobody else wants the name', async () => (await contender()) === undefined);
     } finally {
       await second.stop();
     }

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { REGION_ANNOTATIONS } from '../../crds/region.ts';
+import { cityNamespace, REGION_ANNOTATIONS } from '../../crds/region.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { cluster } from './cluster.ts';
@@ -52,7 +52,11 @@ describe('a placed service', () => {
     expect(status).toMatchObject({ replicas: 5, readyOfWanted: '5/5', model: { version: '3' } });
     expect(status.cities?.map(({ known }) => known)).toEqual([true, true, true]);
     expect(status.endpoints?.map(({ weight }) => weight).sort()).toEqual([1, 2, 2]);
-    expect(status.decisions?.map(({ reason }) => reason)).toEqual(['Placed', 'Placed', 'Placed']);
+    // The sums follow the reports at once, the decisions with the next look.
+    await hub.until('every city has what it was given', async () => {
+      const { decisions = [] } = await hub.status('traffic');
+      return decisions.length === 3 && decisions.every(({ reason }) => reason === 'Placed');
+    });
   });
 
   test('at rest nothing is written, whatever else is done', async () => {
@@ -251,6 +255,17 @@ describe('a city', () => {
     });
     expect(lisbon.readyOf('elsewhere/stranger')).toBe(1);
     lisbon.held.delete('elsewhere/stranger');
+  });
+
+  test('whose name another cluster wants goes on, and is told of', async () => {
+    const annotation = `${REGION_ANNOTATIONS.contender}=stranger ${new Date().toISOString()}`;
+    await hub.kubectl('-n', cityNamespace(porto.name), 'annotate', 'lease', 'heartbeat', annotation);
+    const ready = async () => (await hub.cityCluster(porto.name)).status?.conditions?.[0];
+    await hub.until('it is told', async () => {
+      const { reason, status, message = '' } = (await ready()) ?? {};
+      return reason === 'TwoAgents' && status === 'True' && message.includes('the cluster stranger wants');
+    });
+    await hub.until('it is forgotten', async () => (await ready())?.reason !== 'TwoAgents');
   });
 
   test('as which two clusters report is given nothing more, and told of', async () => {

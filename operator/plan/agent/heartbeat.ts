@@ -41,10 +41,21 @@ export function heartbeatPatch(
         [REGION_ANNOTATIONS.session]: session,
         [REGION_ANNOTATIONS.sequence]: String(sequence),
         [REGION_ANNOTATIONS.views]: canonicalJson(views),
+        // Whoever still wants our place says so again.
+        [REGION_ANNOTATIONS.contender]: null,
       },
     },
     spec: { holderIdentity: identity, renewTime },
   };
+}
+
+/**
+ * Says on the Lease of another holder that this installation would have the name, so that people hear of it on the hub.
+ *
+ * @returns a JSON merge patch
+ */
+export function contenderPatch(identity: string, time: string): object {
+  return { metadata: { annotations: { [REGION_ANNOTATIONS.contender]: `${identity} ${time}` } } };
 }
 
 export interface HubAnswer {

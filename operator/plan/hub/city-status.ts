@@ -27,6 +27,8 @@ export interface CitySituation {
   readonly sight: CitySight;
   readonly holding: CityHolding;
   readonly isTwoAgents: boolean;
+  /** Another cluster that wants the name and stands back. */
+  readonly contender?: string;
   readonly lastHeardAtMs?: number;
   /** Why the city cannot dial in. */
   readonly trouble?: { readonly reason: CityReason; readonly message: string };
@@ -67,7 +69,7 @@ export function cityStatus(situation: CitySituation): CityClusterStatus {
 }
 
 function ready(situation: CitySituation): Verdict {
-  const { city, report, sight, holding, isTwoAgents, trouble } = situation;
+  const { city, report, sight, holding, isTwoAgents, contender, trouble } = situation;
   const { name } = city.metadata;
   if (trouble) return { status: 'False', ...trouble };
   if (isTwoAgents) {
@@ -90,6 +92,13 @@ function ready(situation: CitySituation): Verdict {
   if (city.spec.drain) {
     const { reason, message } = drained(situation);
     return { status: 'False', reason, message };
+  }
+  if (contender !== undefined) {
+    return {
+      status: 'True',
+      reason: 'TwoAgents',
+      message: `${name} is heard of; the cluster ${contender} wants to report as ${name} too and stands back: uninstall its agent, or give it a CityCluster of its own`,
+    };
   }
   if (sight.steadiness.isSettling) {
     return {

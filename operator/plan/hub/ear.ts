@@ -13,6 +13,8 @@ export interface Heartbeat {
   readonly session?: string;
   readonly sequence?: number;
   readonly viewsText?: string;
+  /** What another cluster says that wants to speak for this city and stands back: who it is, and when. */
+  readonly contenderText?: string;
 }
 
 /** What was heard of a city since this hub began. */
@@ -23,6 +25,8 @@ export interface Hearing {
   readonly views: ReadonlyMap<string, View>;
   /** Another cluster that beats under the same name, and when it did last. */
   readonly rival?: { readonly holder: string; readonly atMs: number };
+  /** Another cluster that wants the name and stands back, and when it said so last. */
+  readonly contender?: { readonly holder: string; readonly atMs: number };
 }
 
 export const NOTHING_HEARD: Hearing = { beat: {}, views: new Map() };
@@ -38,12 +42,14 @@ export function heartbeatOf({ metadata: { annotations = {} }, spec = {} }: Lease
   const session = annotations[REGION_ANNOTATIONS.session];
   const sequence = Number(annotations[REGION_ANNOTATIONS.sequence] ?? Number.NaN);
   const viewsText = annotations[REGION_ANNOTATIONS.views];
+  const contenderText = annotations[REGION_ANNOTATIONS.contender];
   return {
     ...(holderIdentity ? { holder: holderIdentity } : {}),
     ...(renewTime ? { renewTime } : {}),
     ...(session ? { session } : {}),
     ...(Number.isSafeInteger(sequence) ? { sequence } : {}),
     ...(viewsText ? { viewsText } : {}),
+    ...(contenderText ? { contenderText } : {}),
   };
 }
 
@@ -52,8 +58,25 @@ export function firstSeen(beat: Heartbeat): Hearing {
   return { ...NOTHING_HEARD, beat };
 }
 
-/** @returns the same object when the city has not beaten since */
+/** @returns the same object when neither the city nor a contender has spoken since */
 export function heard(
+  before: Hearing,
+  beat: Heartbeat,
+  report: CityReportBody | undefined,
+  nowMs: number,
+): Hearing {
+  return contended(beatHeard(before, beat, report, nowMs), before.beat, beat, nowMs);
+}
+
+/** What a contender writes is no beat of the city. */
+function contended(after: Hearing, was: Heartbeat, beat: Heartbeat, nowMs: number): Hearing {
+  const { contenderText } = beat;
+  if (contenderText === undefined || contenderText === was.contenderText) return after;
+  const [, holder] = CONTENDER.exec(contenderText) ?? [];
+  return { ...after, beat, ...(holder ? { contender: { holder, atMs: nowMs } } : {}) };
+}
+
+function beatHeard(
   before: Hearing,
   beat: Heartbeat,
   report: CityReportBody | undefined,
@@ -72,6 +95,7 @@ export function heard(
     ...(names(beat, report) ? { reportedAtMs: nowMs } : kept(before)),
     views: beat.viewsText === undefined ? NOTHING_HEARD.views : viewsAt(beat.viewsText, nowMs),
     ...(rival ? { rival } : {}),
+    ...(before.contender ? { contender: before.contender } : {}),
   };
 }
 
@@ -86,6 +110,19 @@ export function reported(before: Hearing, report: CityReportBody | undefined, no
 export function hasRival({ rival, heardAtMs }: Hearing, lateAfterMs: number): boolean {
   return rival !== undefined && heardAtMs !== undefined && heardAtMs - rival.atMs < 2 * lateAfterMs;
 }
+
+/** @returns who wants the name of the city and has said so lately; it may be gone when the city next beats */
+export function contenderOf(
+  { beat, contender, heardAtMs = Number.POSITIVE_INFINITY }: Hearing,
+  lateAfterMs: number,
+): string | undefined {
+  // It may have taken the place of one that is gone.
+  if (contender?.holder === beat.holder) return undefined;
+  return contender && heardAtMs - contender.atMs < 2 * lateAfterMs ? contender.holder : undefined;
+}
+
+/** The UID of a cluster and a time; the first is shown to people. */
+const CONTENDER = /^([\w.-]{1,64}) /;
 
 /** A report of the same session that is newer holds all that the named one does. */
 function names({ session, sequence }: Heartbeat, report: CityReportBody | undefined): boolean {

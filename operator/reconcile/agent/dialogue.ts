@@ -122,7 +122,10 @@ export class Dialogue {
       if (signal.aborted) return;
       this.#failures++;
       const failure = failureOf(error);
-      if (failure instanceof DisplacedError) onConnection('Displaced', failure.message);
+      if (failure instanceof DisplacedError) {
+        this.#rhythm = failure.rhythm;
+        onConnection('Displaced', failure.message);
+      }
       // Somebody wrote the report meanwhile: it is read again.
       else if (failure.kind !== 'conflict') onConnection(connectionAfter(failure), failure.message);
     }

@@ -6,7 +6,12 @@ import type { CityReport, CityReportBody } from '../../../crds/city-report.ts';
 import { CITY_OBJECTS, type CityViews, cityNamespace } from '../../../crds/region.ts';
 import { isKubeError, type KubeClient, KubeError } from '../../kube/client.ts';
 import { type Resource, resourcePath, resources } from '../../kube/resources.ts';
-import { type HeartbeatLease, heartbeatPatch, hubAnswer } from '../../plan/agent/heartbeat.ts';
+import {
+  contenderPatch,
+  type HeartbeatLease,
+  heartbeatPatch,
+  hubAnswer,
+} from '../../plan/agent/heartbeat.ts';
 import { isGone, type OtherHolder, otherHolder } from '../../plan/agent/holder.ts';
 import { changeOf, type ReportContent, type Urgency } from '../../plan/agent/report.ts';
 import type { Rhythm } from '../../plan/failover/rhythm.ts';
@@ -17,6 +22,13 @@ import type { AgentMetrics } from './metrics.ts';
 /** Another cluster speaks under the name of this city. */
 export class DisplacedError extends Error {
   override readonly name = 'DisplacedError';
+  /** In which the hub has told the holder to speak; it has not answered us yet. */
+  readonly rhythm: Rhythm;
+
+  constructor(message: string, rhythm: Rhythm) {
+    super(message);
+    this.rhythm = rhythm;
+  }
 }
 
 export interface HubVoiceOptions {
@@ -44,6 +56,7 @@ export class HubVoice {
   #held: Held | undefined;
   #lease: { readonly version: string | undefined } | undefined;
   #other: OtherHolder | undefined;
+  #contendedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HubVoiceOptions) {
     this.#options = options;
@@ -66,13 +79,27 @@ export class HubVoice {
     const lease = await this.#get<HeartbeatLease>(resources.Lease, CITY_OBJECTS.lease, signal);
     metrics.hubMessage('look');
     this.#other = otherHolder(this.#other, lease, identity, nowMs());
-    // The hub has told the holder how often to speak; it has not answered us yet.
-    if (this.#other && !isGone(this.#other, nowMs(), hubAnswer(lease).rhythm)) {
+    const { rhythm } = hubAnswer(lease);
+    if (this.#other && !isGone(this.#other, nowMs(), rhythm)) {
+      await this.#contend(rhythm, signal);
       throw new DisplacedError(
         `cluster ${this.#other.identity} holds the heartbeat of city ${this.#options.city}`,
+        rhythm,
       );
     }
     this.#lease = { version: lease.metadata.resourceVersion };
+  }
+
+  /**
+   * Says who would have the name: once in a heartbeat, since the holder has to look again after each. Nothing depends
+   * on it.
+   */
+  async #contend({ heartbeatMs }: Rhythm, signal: AbortSignal): Promise<void> {
+    const { clock, identity, nowMs } = this.#options;
+    if (nowMs() - this.#contendedAtMs < heartbeatMs) return;
+    this.#contendedAtMs = nowMs();
+    const body = contenderPatch(identity, microTime(clock.now()));
+    await this.#patch(resources.Lease, CITY_OBJECTS.lease, body, signal).catch(() => {});
   }
 
   /**

@@ -11,7 +11,15 @@ import {
   type ReadReport,
   readReport,
 } from '../../plan/hub/city-knowledge.ts';
-import { firstSeen, type Hearing, hasRival, heard, NOTHING_HEARD, reported } from '../../plan/hub/ear.ts';
+import {
+  contenderOf,
+  firstSeen,
+  type Hearing,
+  hasRival,
+  heard,
+  NOTHING_HEARD,
+  reported,
+} from '../../plan/hub/ear.ts';
 import type { HubClock } from './hub-clock.ts';
 import type { HubStores, KeptLease } from './stores.ts';
 
@@ -94,6 +102,12 @@ export class Cities {
   isTwoAgents(city: string): boolean {
     const { hearing } = this.#cities.get(city) ?? {};
     return hearing !== undefined && hasRival(hearing, this.#lateAfterMs());
+  }
+
+  /** Another cluster that wants the name of the city, and stands back. */
+  contenderOf(city: string): string | undefined {
+    const { hearing } = this.#cities.get(city) ?? {};
+    return hearing && contenderOf(hearing, this.#lateAfterMs());
   }
 
   /** Also before this hub began, as far as that was written down. */

@@ -44,6 +44,7 @@ export function cityClusterReconcile(tools: CityClusterTools): Reconcile {
     await tellCity(name, tools, signal);
     const lastHeardAtMs = cities.lastHeardAtMs(name);
     const trouble = tools.troubleOf(name);
+    const contender = cities.contenderOf(name);
     const status = cityStatus({
       city,
       report: cities.report(name),
@@ -52,6 +53,7 @@ export function cityClusterReconcile(tools: CityClusterTools): Reconcile {
       isTwoAgents: cities.isTwoAgents(name),
       ...(lastHeardAtMs === undefined ? {} : { lastHeardAtMs }),
       ...(trouble ? { trouble } : {}),
+      ...(contender ? { contender } : {}),
       now: `${clock.now().toISOString().slice(0, 19)}Z`,
     });
     if (canonicalJson(status) === canonicalJson(city.status)) return done;

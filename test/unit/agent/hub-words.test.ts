@@ -6,7 +6,12 @@ import {
   type HubConnection,
   remedyFor,
 } from '../../../operator/plan/agent/connection.ts';
-import { FIRST_RHYTHM, heartbeatPatch, hubAnswer } from '../../../operator/plan/agent/heartbeat.ts';
+import {
+  contenderPatch,
+  FIRST_RHYTHM,
+  heartbeatPatch,
+  hubAnswer,
+} from '../../../operator/plan/agent/heartbeat.ts';
 import { isGone, otherHolder } from '../../../operator/plan/agent/holder.ts';
 import { isNews, lookable, viewsAt } from '../../../operator/plan/agent/peers.ts';
 import { serviceUrlOutside } from '../../../operator/plan/agent/service-url.ts';
@@ -29,6 +34,7 @@ describe('the heartbeat', () => {
           [REGION_ANNOTATIONS.session]: 's',
           [REGION_ANNOTATIONS.sequence]: '4',
           [REGION_ANNOTATIONS.views]: '{"b":{"ageSeconds":1,"sees":true}}',
+          [REGION_ANNOTATIONS.contender]: null,
         },
       },
       spec: { holderIdentity: 'uid', renewTime: 't' },
@@ -63,6 +69,12 @@ describe('another holder', () => {
   test('is nobody where the Lease is free or ours', () => {
     expect(otherHolder(undefined, { metadata: {} }, 'us', 0)).toBeUndefined();
     expect(otherHolder(undefined, lease('us', 'a'), 'us', 0)).toBeUndefined();
+  });
+
+  test('is told who would have its place, and keeps it', () => {
+    expect(contenderPatch('us', 't')).toEqual({
+      metadata: { annotations: { [REGION_ANNOTATIONS.contender]: 'us t' } },
+    });
   });
 
   test('is there until it has been silent for long enough, whatever times it writes', () => {

@@ -82,18 +82,17 @@ test('since when it is silent', () => {
   expect(told({ silentSeconds: 120 }).lastHeardTime).toBe('2026-03-01T11:58:00Z');
 });
 
+const SETTLING = { steadiness: { isAbsent: false, isSettling: true, losses: 1, changedAtMs: NOW } };
+
 test.each<[string, Play, string, string]>([
   ['heard', {}, 'True', 'Heard'],
   ['late', { silentSeconds: 60 }, 'Unknown', 'Late'],
   ['cut off', { silentSeconds: 60, seen: true }, 'Unknown', 'SeenByOther'],
   ['lost', { silentSeconds: 200, seen: false, holding: { phases: new Set(['Moving']) } }, 'False', 'Lost'],
-  [
-    'back',
-    { sight: { steadiness: { isAbsent: false, isSettling: true, losses: 1, changedAtMs: NOW } } },
-    'True',
-    'Settling',
-  ],
+  ['back', { sight: SETTLING }, 'True', 'Settling'],
   ['doubled', { situation: { isTwoAgents: true } }, 'False', 'TwoAgents'],
+  ['wanted by another cluster', { situation: { contender: 'uid-2' } }, 'True', 'TwoAgents'],
+  ['back, and wanted', { sight: SETTLING, situation: { contender: 'uid-2' } }, 'True', 'TwoAgents'],
   ['drained', { spec: { drain: true }, holding: { guaranteed: 3 } }, 'False', 'Draining'],
   ['with strangers', { holding: { unknown: ['city/old'] } }, 'True', 'UnknownServices'],
   [

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { REGION_ANNOTATIONS } from '../../../crds/region.ts';
 import {
+  contenderOf,
   firstSeen,
   type Hearing,
   hasRival,
@@ -16,15 +17,17 @@ interface Beat {
   readonly session?: string;
   readonly sequence?: number;
   readonly views?: string;
+  readonly contender?: string;
 }
 
-const beat = ({ at, holder = 'uid-1', session = 's1', sequence = 1, views }: Beat) =>
+const beat = ({ at, holder = 'uid-1', session = 's1', sequence = 1, views, contender }: Beat) =>
   heartbeatOf({
     metadata: {
       annotations: {
         [REGION_ANNOTATIONS.session]: session,
         [REGION_ANNOTATIONS.sequence]: String(sequence),
         [REGION_ANNOTATIONS.peers]: '{}',
+        ...(contender === undefined ? {} : { [REGION_ANNOTATIONS.contender]: contender }),
         ...(views === undefined ? {} : { [REGION_ANNOTATIONS.views]: views }),
       },
     },
@@ -69,6 +72,41 @@ describe('hearing', () => {
   test('a Lease that nobody has ever renewed is nothing', () => {
     const after = heard(NOTHING_HEARD, heartbeatOf({ metadata: {} }), undefined, 100);
     expect(after.heardAtMs).toBeUndefined();
+  });
+});
+
+describe('a cluster that wants the name and stands back', () => {
+  const alone = heard(first, beat({ at: '2' }), undefined, 100);
+  const wanted = heard(alone, beat({ at: '2', contender: 'uid-2 t1' }), undefined, 150);
+
+  test('is known by its name, and is neither a beat of the city nor a rival', () => {
+    expect(contenderOf(wanted, 50)).toBe('uid-2');
+    expect(wanted.heardAtMs).toBe(100);
+    expect(hasRival(wanted, 50)).toBe(false);
+  });
+
+  test('is there until it has said nothing for long, as the city goes on', () => {
+    const beaten = (at: string, nowMs: number, contender = 'uid-2 t1') =>
+      heard(wanted, beat({ at, contender }), undefined, nowMs);
+    expect(contenderOf(beaten('3', 249), 50)).toBe('uid-2');
+    expect(contenderOf(beaten('3', 250), 50)).toBeUndefined();
+    expect(contenderOf(beaten('3', 250, 'uid-2 t2'), 50)).toBe('uid-2');
+  });
+
+  test('is nobody when it has spoken before this hub began', () => {
+    const before = firstSeen(beat({ at: '1', contender: 'uid-2 t1' }));
+    expect(
+      contenderOf(heard(before, beat({ at: '2', contender: 'uid-2 t1' }), undefined, 100), 50),
+    ).toBeUndefined();
+  });
+
+  test('is nobody once it has taken the place of the first', () => {
+    const taken = heard(wanted, beat({ at: '3', holder: 'uid-2', contender: 'uid-2 t1' }), undefined, 160);
+    expect(contenderOf(taken, 50)).toBeUndefined();
+  });
+
+  test.each(['', 'x', ' ', `${'x'.repeat(65)} t`, 'a\nb t'])('has no name in %j', (contender) => {
+    expect(heard(alone, beat({ at: '2', contender }), undefined, 150).contender).toBeUndefined();
   });
 });
 
