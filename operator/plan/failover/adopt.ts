@@ -18,8 +18,11 @@ export function entriesOf(services: readonly Service[], look: Look): Map<string,
   const entries = new Map(
     services.map((service) => [service.intent.key, { service, record: recordOf(service, look) }]),
   );
+  const { touched } = look;
   for (const { city } of look.sights.values()) {
     for (const [key, claim] of city.claims) {
+      // What is claimed of the others was seen at an earlier look.
+      if (touched && !touched.has(key)) continue;
       const entry = entries.get(key);
       if (!entry) continue;
       // The next grant must be newer than anything that a city has seen, what was withdrawn included.

@@ -23,15 +23,16 @@ export function capShares(
   look: Look,
   isRestless: (entry: Entry) => boolean,
 ): Map<string, Map<string, Cap>> {
+  const autoscaled = [...entries.values()]
+    .filter(({ service, record }) => service.intent.isAutoscaled && !record.isProvisional)
+    .sort(lowestFirst);
+  if (autoscaled.length === 0) return new Map();
   const used = new Ledger(look.cities);
   for (const entry of entries.values()) {
     for (const share of entry.record.shares.values()) {
       used.set(share.city, entry.service.intent, useOf(share, entry, look));
     }
   }
-  const autoscaled = [...entries.values()]
-    .filter(({ service, record }) => service.intent.isAutoscaled && !record.isProvisional)
-    .sort(lowestFirst);
   const result = new Map<string, Map<string, Cap>>();
   for (const entry of autoscaled) {
     if (isRestless(entry) || isInTheWay(entry, used)) result.set(entry.record.key, capped(entry, look, used));

@@ -1,9 +1,11 @@
 /** The second stage of a look: where the replicas should be. */
 import type { PlacementRequest, PresentShare } from '../placement/city.ts';
-import { placeAll, type ServicePlacement } from '../placement/place-all.ts';
+import { Ledger } from '../placement/ledger.ts';
+import { enteredReplicas } from '../placement/place.ts';
+import { placeInto, type ServicePlacement } from '../placement/place-all.ts';
 import { unfitCities } from './fitness.ts';
 import type { Entry, Look } from './look.ts';
-import { mayRun, newShare, type ServiceRecord } from './records.ts';
+import { mayRun, NOTHING_REPORTED, newShare, type ServiceRecord, type ShareRecord } from './records.ts';
 import { placeable } from './sights.ts';
 import { isCounted } from './standing.ts';
 
@@ -14,11 +16,17 @@ export function placeShares(
   look: Look,
 ): void {
   const cities = [...look.sights.values()].map(placeable);
-  const requests = [...entries.values()].map((entry) => requestOf(entry, look));
-  const only = new Set(
-    restless.filter(({ record }) => !record.isProvisional).map(({ record }) => record.key),
-  );
-  for (const [key, placement] of placeAll(requests, cities, { only })) {
+  const ledger = new Ledger(cities);
+  for (const { service, record } of entries.values()) {
+    for (const share of record.shares.values()) {
+      ledger.set(share.city, service.intent, enteredReplicas(presentShare(share, record.key, look)));
+    }
+  }
+  const requests = restless
+    .filter(({ record }) => !record.isProvisional)
+    .map((entry) => requestOf(entry, look));
+  const victim = (key: string) => requestOf(entries.get(key)!, look);
+  for (const [key, placement] of placeInto(ledger, requests, cities, victim)) {
     const entry = entries.get(key)!;
     entry.record = withPlacement(entry.record, placement, look);
   }
@@ -27,19 +35,21 @@ export function placeShares(
 
 function requestOf({ service: { intent }, record }: Entry, look: Look): PlacementRequest {
   const shares = new Map<string, PresentShare>();
-  for (const [city, share] of record.shares) {
-    const sight = look.sights.get(city)!;
-    const report = sight.city.claims.get(record.key);
-    shares.set(city, {
-      assigned: share.assigned,
-      ready: report?.ready ?? 0,
-      held: Math.max(share.grant.floor, report?.floor ?? 0),
-      isPinned: sight.isSilent && isCounted(share.standing),
-      isYielding: share.isYielding,
-    });
-  }
+  for (const [city, share] of record.shares) shares.set(city, presentShare(share, record.key, look));
   const { key, priority, replicas, placement, demand } = intent;
   return { key, priority, replicas, placement, demand, shares, unfit: unfitCities(record, look) };
+}
+
+function presentShare(share: ShareRecord, key: string, { sights }: Look): PresentShare {
+  const { city, isSilent } = sights.get(share.city)!;
+  const report = city.claims.get(key) ?? NOTHING_REPORTED;
+  return {
+    assigned: share.assigned,
+    ready: report.ready,
+    held: Math.max(share.grant.floor, report.floor),
+    isPinned: isSilent && isCounted(share.standing),
+    isYielding: share.isYielding,
+  };
 }
 
 function withPlacement(

@@ -40,7 +40,10 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
   const moving = standShares(restless, look);
   if (restless.length > 0) {
     placeShares(entries, restless, look);
-    grantAll(entries, look, moving);
+    const concerned = new Set(restless);
+    // Whoever has to make room for them is concerned as well.
+    for (const entry of entries.values()) if (entry.record !== entry.service.record) concerned.add(entry);
+    grantAll(entries, concerned, look, moving);
   }
   const records = [...entries.values()].filter(({ service, record }) => record !== service.record);
   return {
@@ -53,13 +56,18 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
 }
 
 /** The highest priority takes what room there is first. */
-function grantAll(entries: ReadonlyMap<string, Entry>, look: Look, moving: Set<string>): void {
-  const caps = capShares(entries, look, (entry) => isRestless(entry, look));
-  const actual = actualUse(entries, look);
-  const concerned = [...entries.values()].filter((entry) => {
-    return !entry.record.isProvisional && (isRestless(entry, look) || caps.has(entry.record.key));
+function grantAll(
+  entries: ReadonlyMap<string, Entry>,
+  concerned: ReadonlySet<Entry>,
+  look: Look,
+  moving: Set<string>,
+): void {
+  const caps = capShares(entries, look, (entry) => concerned.has(entry));
+  const granted = [...entries.values()].filter((entry) => {
+    return !entry.record.isProvisional && (concerned.has(entry) || caps.has(entry.record.key));
   });
-  for (const entry of concerned.sort(byPriority)) {
+  const actual = actualUse(entries, granted, look);
+  for (const entry of granted.sort(byPriority)) {
     grantShares(entry, look, actual, caps.get(entry.record.key), moving);
   }
 }
@@ -78,11 +86,17 @@ function isRestless({ service, record }: Entry, { sights, touched }: Look): bool
   return false;
 }
 
-/** What every service has, or may have, now. */
-function actualUse(entries: ReadonlyMap<string, Entry>, { cities, sights }: Look): Ledger {
-  const ledger = new Ledger(cities);
+/** What every service has, or may have, now, in the cities of those that are to be granted something. */
+function actualUse(
+  entries: ReadonlyMap<string, Entry>,
+  granted: readonly Entry[],
+  { cities, sights }: Look,
+): Ledger {
+  const places = new Set(granted.flatMap(({ record }) => [...record.shares.keys()]));
+  const ledger = new Ledger(cities.filter(({ name }) => places.has(name)));
   for (const { service, record } of entries.values()) {
     for (const [city, share] of record.shares) {
+      if (!places.has(city)) continue;
       ledger.set(city, service.intent, mayRun(share, sights.get(city)?.city.claims.get(record.key)));
     }
   }

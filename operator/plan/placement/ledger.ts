@@ -12,6 +12,10 @@ interface Entry {
 }
 
 interface CityAccount {
+  /** Position among all cities. */
+  readonly at: number;
+  /** How often something has been entered. */
+  version: number;
   readonly free: Map<string, number>;
   readonly entries: Map<string, Entry>;
 }
@@ -26,17 +30,21 @@ export interface Claimant {
   readonly demand: Demand;
 }
 
-const NOTHING: ReadonlyMap<string, number> = new Map();
-
 export class Ledger {
   readonly #accounts = new Map<string, CityAccount>();
-  readonly #holdings = new Map<string, Map<string, number>>();
+  /** By what a replica needs: the room of each city, and of which version of its account that is. */
+  readonly #rooms = new Map<string, { readonly room: Float64Array; readonly version: Float64Array }>();
 
   constructor(
     cities: Iterable<{ readonly name: string; readonly capacity: Readonly<Record<string, number>> }>,
   ) {
     for (const { name, capacity } of cities) {
-      this.#accounts.set(name, { free: new Map(Object.entries(capacity)), entries: new Map() });
+      this.#accounts.set(name, {
+        at: this.#accounts.size,
+        version: 0,
+        free: new Map(Object.entries(capacity)),
+        entries: new Map(),
+      });
     }
   }
 
@@ -47,25 +55,28 @@ export class Ledger {
     const entry = account.entries.get(key);
     const change = replicas - (entry?.replicas ?? 0);
     if (change === 0) return;
+    account.version++;
     for (const { resource, amount } of demand) {
       account.free.set(resource, (account.free.get(resource) ?? 0) - change * amount);
     }
     if (entry) entry.replicas = replicas;
     else account.entries.set(key, { key, priority, demand, replicas });
     if (replicas === 0) account.entries.delete(key);
-    const holdings = this.#holdings.get(key);
-    if (holdings) holdings.set(city, replicas);
-    else this.#holdings.set(key, new Map([[city, replicas]]));
   }
 
-  /** Replicas that the service has, by city. */
-  holdings(key: string): ReadonlyMap<string, number> {
-    return this.#holdings.get(key) ?? NOTHING;
+  /** Replicas that the service has in these cities, without zeros. */
+  holdings(key: string, cities: Iterable<string>): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const city of cities) {
+      const replicas = this.replicas(city, key);
+      if (replicas > 0) found.set(city, replicas);
+    }
+    return found;
   }
 
   /** Replicas that the service has in the city. */
   replicas(city: string, key: string): number {
-    return this.#holdings.get(key)?.get(city) ?? 0;
+    return this.#accounts.get(city)?.entries.get(key)?.replicas ?? 0;
   }
 
   /** What is entered for a city. */
@@ -79,21 +90,46 @@ export class Ledger {
    */
   room(city: string, demand: Demand): number {
     const free = this.#accounts.get(city)?.free;
-    return free ? fitting(demand, (resource) => free.get(resource) ?? 0) : 0;
+    return free ? fitting(demand, free) : 0;
+  }
+
+  /** `room` for many cities: what has not changed since it was asked last is not computed again. */
+  rooms(demand: Demand): (city: string) => number {
+    const known = this.#roomsOf(demand);
+    return (city) => {
+      const account = this.#accounts.get(city);
+      if (!account) return 0;
+      const { at, version } = account;
+      if (known.version[at] !== version) {
+        known.room[at] = fitting(demand, account.free);
+        known.version[at] = version;
+      }
+      return known.room[at]!;
+    };
+  }
+
+  #roomsOf(demand: Demand): { readonly room: Float64Array; readonly version: Float64Array } {
+    const key = demand.map(({ resource, amount }) => `${resource}=${amount}`).join();
+    const found = this.#rooms.get(key);
+    if (found) return found;
+    const size = this.#accounts.size;
+    const made = { room: new Float64Array(size), version: new Float64Array(size).fill(-1) };
+    this.#rooms.set(key, made);
+    return made;
   }
 
   /** As `room`, when everything of a lower priority were gone. */
   roomFor(city: string, { priority, demand }: Claimant): number {
     const account = this.#accounts.get(city);
     if (!account) return 0;
-    const lower = new Map<string, number>();
+    const free = new Map(account.free);
     for (const entry of account.entries.values()) {
       if (entry.priority >= priority) continue;
       for (const { resource, amount } of entry.demand) {
-        lower.set(resource, (lower.get(resource) ?? 0) + amount * entry.replicas);
+        free.set(resource, (free.get(resource) ?? 0) + amount * entry.replicas);
       }
     }
-    return fitting(demand, (resource) => (account.free.get(resource) ?? 0) + (lower.get(resource) ?? 0));
+    return fitting(demand, free);
   }
 
   /**
@@ -128,10 +164,10 @@ export class Ledger {
   }
 }
 
-function fitting(demand: Demand, free: (resource: string) => number): number {
+function fitting(demand: Demand, free: ReadonlyMap<string, number>): number {
   let fits = Number.POSITIVE_INFINITY;
   for (const { resource, amount } of demand) {
-    if (amount > 0) fits = Math.min(fits, Math.floor(free(resource) / amount + EPSILON));
+    if (amount > 0) fits = Math.min(fits, Math.floor((free.get(resource) ?? 0) / amount + EPSILON));
   }
   return fits;
 }

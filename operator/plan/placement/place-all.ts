@@ -7,6 +7,7 @@ import { type Candidate, candidatesFor } from './candidates.ts';
 import type { City, PlacementRequest } from './city.ts';
 import { Ledger } from './ledger.ts';
 import { enteredReplicas, type Placed, place } from './place.ts';
+import type { Candidates } from './plain.ts';
 import { whyWaiting } from './why-waiting.ts';
 
 export interface ServicePlacement extends Omit<Placed, 'displaced' | 'crowdedIn'> {
@@ -29,26 +30,41 @@ export function placeAll(
   { only }: PlaceAllOptions = {},
 ): Map<string, ServicePlacement> {
   const ledger = new Ledger(cities);
-  const sorted = [...cities].sort((a, b) => (a.name < b.name ? -1 : 1));
   const byKey = new Map(requests.map((request) => [request.key, request]));
   for (const request of requests) {
     for (const [city, share] of request.shares) ledger.set(city, request, enteredReplicas(share));
   }
+  const wanted = requests.filter(({ key }) => only?.has(key) ?? true);
+  return placeInto(ledger, wanted, cities, (key) => byKey.get(key)!);
+}
+
+/**
+ * @param ledger with what every service has; it is brought to the result
+ * @param wanted the services to look at
+ * @param requestOf of a service that must make room for one of them
+ */
+export function placeInto(
+  ledger: Ledger,
+  wanted: readonly PlacementRequest[],
+  cities: readonly City[],
+  requestOf: (key: string) => PlacementRequest,
+): Map<string, ServicePlacement> {
+  const sorted = [...cities].sort((a, b) => (a.name < b.name ? -1 : 1));
   const candidates = memoised((placement) => candidatesFor(placement, sorted));
   const results = new Map<string, ServicePlacement>();
   const yields = new Map<string, Set<string>>();
-  const queue = requests.filter(({ key }) => only?.has(key) ?? true).sort(byPriority);
+  const queue = [...wanted].sort(byPriority);
   const queued = new Set(queue.map(({ key }) => key));
   for (let at = 0; at < queue.length; at++) {
     const request = queue[at]!;
     const yieldsIn = yields.get(request.key) ?? new Set<string>();
     const possible = candidates(request.placement);
     const { displaced, crowdedIn, ...placed } = place(yielding(request, yieldsIn, ledger), possible, ledger);
-    const why = placed.waiting > 0 ? whyWaiting(request, placed.waiting, possible, ledger) : undefined;
+    const why = placed.waiting > 0 ? whyWaiting(request, placed.waiting, possible.all, ledger) : undefined;
     results.set(request.key, {
       ...placed,
       yieldsIn: new Set([...yieldsIn, ...crowdedIn]),
-      candidates: possible,
+      candidates: possible.all,
       ...(why ? { why } : {}),
     });
     for (const [city, victims] of displaced) {
@@ -56,7 +72,7 @@ export function placeAll(
         yields.set(victim, (yields.get(victim) ?? new Set()).add(city));
         if (queued.has(victim)) continue;
         queued.add(victim);
-        insert(queue, byKey.get(victim)!);
+        insert(queue, requestOf(victim));
       }
     }
   }
@@ -91,12 +107,15 @@ function byPriority(a: PlacementRequest, b: PlacementRequest): number {
 }
 
 /** Services often share one placement word for word, and judging five hundred cities is most of the work. */
-function memoised(judge: (placement: Placement) => Candidate[]): (placement: Placement) => Candidate[] {
-  const known = new Map<string, Candidate[]>();
+function memoised(judge: (placement: Placement) => Candidate[]): (placement: Placement) => Candidates {
+  const known = new Map<string, Candidates>();
   return (placement) => {
     const key = JSON.stringify(placement);
-    const found = known.get(key) ?? judge(placement);
-    known.set(key, found);
-    return found;
+    const found = known.get(key);
+    if (found) return found;
+    const all = judge(placement);
+    const made = { all, byCity: new Map(all.map((candidate) => [candidate.city.name, candidate])) };
+    known.set(key, made);
+    return made;
   };
 }

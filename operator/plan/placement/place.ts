@@ -6,6 +6,7 @@ import type { Candidate } from './candidates.ts';
 import type { PlacementRequest, PresentShare } from './city.ts';
 import { divide } from './divide.ts';
 import type { Ledger } from './ledger.ts';
+import { type Candidates, placePlainly } from './plain.ts';
 import { slotsFor } from './slots.ts';
 import { type CitySlot, divideOverDomains } from './spread.ts';
 
@@ -24,7 +25,22 @@ export interface Placed {
  * @param ledger with this service's own entries in it; they are brought to the result, and so are the entries of
  * services that have to give room
  */
-export function place(request: PlacementRequest, candidates: readonly Candidate[], ledger: Ledger): Placed {
+export function place(request: PlacementRequest, candidates: Candidates, ledger: Ledger): Placed {
+  const assigned = placePlainly(request, candidates, ledger);
+  if (!assigned) return placeByDividing(request, candidates.all, ledger);
+  enter(request, assigned, ledger);
+  return { assigned, waiting: 0, displaced: NOBODY, crowdedIn: NOWHERE };
+}
+
+const NOBODY: Placed['displaced'] = new Map();
+const NOWHERE: Placed['crowdedIn'] = new Set();
+
+/** The long way, for every service. */
+export function placeByDividing(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  ledger: Ledger,
+): Placed {
   const assigned = pinnedOf(request, candidates);
   const wanted = Math.max(0, request.replicas - total(assigned));
   const settled =

@@ -27,13 +27,14 @@ export function slotsFor(
   const slots: CitySlot[] = [];
   const isScored = hasScores(placement);
   const hash = tieBreak(request.key);
-  const holdings = ledger.holdings(request.key);
+  const holdings = ledger.holdings(request.key, request.shares.keys());
+  const roomIn = ledger.rooms(request.demand);
   for (const candidate of candidates) {
     if (!options.takes(candidate) || takesNothing(candidate.verdict)) continue;
     const { name } = candidate.city;
     const { current, isOpen, isLast } = standingOf(candidate, request, options);
     const has = holdings.get(name) ?? 0;
-    const free = options.settled ? ledger.roomFor(name, request) : ledger.room(name, request.demand);
+    const free = options.settled ? ledger.roomFor(name, request) : roomIn(name);
     const room = Math.max(0, free + has);
     // Where the city has shrunk, those of a lower priority lose their place first.
     const kept = free < 0 ? Math.min(current, ledger.roomFor(name, request) + has) : current;
@@ -78,7 +79,7 @@ function standingOf(
 
 const LAST_RESORT_TIER = 1_000;
 /** Beyond this, more room makes no city better. */
-const MOST_ROOM = 1_000_000;
+export const MOST_ROOM = 1_000_000;
 
 /** Adds what free room scores. */
 function withRoomScores(slots: readonly CitySlot[], freeCapacity: number): CitySlot[] {
