@@ -67,6 +67,11 @@ const ConfigFile = z.strictObject({
   maxBodyBytes: bytes,
   maxHeldBytes: bytes,
   maxModelBytes: bytes,
+  recycleBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .optional(),
   drainLagSeconds: seconds,
   drainLimitSeconds: seconds,
   logLevel: z.enum(LOG_LEVELS).optional(),

@@ -29,6 +29,10 @@ export interface Config {
   readonly maxBodyBytes: number;
   readonly maxHeldBytes: number;
   readonly maxModelBytes: number;
+  /** Memory that the container may use; 0 when there is no limit. */
+  readonly memoryBytes: number;
+  /** Resident bytes above which models are loaded afresh when memory has grown; 0: never. */
+  readonly recycleBytes: number;
   /** After SIGTERM: how long requests are still let in, for proxies that have not heard of it. */
   readonly drainLagSeconds: number;
   /** And how long what is in flight then may take. */
@@ -85,6 +89,9 @@ In a pod the operator sets AICITY_* variables instead. Anywhere these may be set
   MODEL_SERVER_MAX_HELD_BYTES         bodies of all requests that are not answered yet; default 268435456, in a
                                       container an eighth of its memory if that is less
   MODEL_SERVER_MAX_MODEL_BYTES        default 68719476736: the largest model that is fetched
+  MODEL_SERVER_RECYCLE_BYTES          resident memory above which models are loaded afresh, without a lost request, when
+                                      it has grown by a tenth since they were loaded; default three quarters of the
+                                      container's memory, without a limit 0: never
   MODEL_SERVER_PLAIN_HTTP_REGISTRIES  default none: HOST:PORT of registries without TLS, separated by commas
   MODEL_SERVER_DRAIN_LAG_SECONDS      default 5, alone 0: requests are still let in so long after SIGTERM
   MODEL_SERVER_DRAIN_LIMIT_SECONDS    default 60: what is in flight then may take so long
@@ -191,6 +198,9 @@ function heldBytesFor(memoryBytes: number): number {
   return memoryBytes > 0 ? Math.min(256 * 2 ** 20, Math.floor(memoryBytes / 8)) : 256 * 2 ** 20;
 }
 
+/** Of the container's memory: beyond it a leak has little way to go. */
+const RECYCLE_SHARE = 0.75;
+
 function limits(
   { variables, memoryBytes }: Surroundings,
   file: ConfigFile | undefined,
@@ -203,6 +213,11 @@ function limits(
   const maxHeldBytes =
     bytes('MODEL_SERVER_MAX_HELD_BYTES') ?? file?.maxHeldBytes ?? heldBytesFor(memoryBytes);
   return {
+    memoryBytes,
+    recycleBytes:
+      number('MODEL_SERVER_RECYCLE_BYTES', 0, 2 ** 50) ??
+      file?.recycleBytes ??
+      Math.floor(RECYCLE_SHARE * memoryBytes),
     maxBodyBytes,
     maxHeldBytes: Math.max(maxHeldBytes, maxBodyBytes),
     maxModelBytes: bytes('MODEL_SERVER_MAX_MODEL_BYTES') ?? file?.maxModelBytes ?? 64 * 2 ** 30,

@@ -26,7 +26,7 @@ serving: {queueCapacity: 512}   # for all models that do not say otherwise
 port: 8080
 \`\`\`
 
-Also \`host\`, \`cacheDirectory\`, \`maxBodyBytes\`, \`maxHeldBytes\`, \`maxModelBytes\`, \`drainLagSeconds\`,
+Also \`host\`, \`cacheDirectory\`, \`maxBodyBytes\`, \`maxHeldBytes\`, \`maxModelBytes\`, \`recycleBytes\`, \`drainLagSeconds\`,
 \`drainLimitSeconds\`, \`logLevel\` and \`accessLogShare\` at the top, and \`format\` and \`digest\` of a model. Flags outrank variables, variables
 outrank the file. Who runs alone may load and unload models by request; under an operator that is refused, since
 \`spec.model\` decides.

@@ -67,6 +67,10 @@ export class Metrics {
     'Fetching, loading and warming up a model, of those that succeeded.',
     [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600],
   );
+  readonly #recycled = this.#counter(
+    'aicity_models_recycled_total',
+    'Models that were loaded afresh because memory had grown since they were loaded.',
+  );
   readonly #reports = this.#counter('aicity_reports_total', 'Load reports to the operator, by result.', [
     'result',
   ]);
@@ -133,6 +137,10 @@ export class Metrics {
   loadSucceeded(seconds: number): void {
     this.#loads.inc({ result: 'Succeeded' });
     this.#loadSeconds.observe(seconds);
+  }
+
+  recycled(): void {
+    this.#recycled.inc();
   }
 
   loadFailed(reason: LoadErrorReason): void {

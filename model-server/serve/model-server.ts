@@ -22,6 +22,7 @@ import { ModelCatalog } from './model-catalog.ts';
 import { ModelUses } from './model-uses.ts';
 import { NamedModel, versionOf } from './named-model.ts';
 import { protocolsOf } from './protocols.ts';
+import { Recycling, type RecyclingLimits } from './recycling.ts';
 import { Statistics } from './statistics.ts';
 import type { RequestObserver, Tracing } from './tracing.ts';
 import type { VersionPolicy } from './version-policy.ts';
@@ -45,7 +46,7 @@ export interface ModelServerOptions {
   serverVersion: string;
   engine: Engine;
   repository: Repository;
-  limits: AdmissionLimits;
+  limits: AdmissionLimits & RecyclingLimits;
   clock: Clock;
   log: Logger;
   timeouts?: Partial<HttpTimeouts>;
@@ -163,6 +164,12 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
   const grpc = new GrpcServer({
     ...{ models, inference, statistics, admission, serverVersion, illness, clock, log, observer, tracing },
   });
+  const recycling = new Recycling({
+    ...{ limits: options.limits, models: named, clock, log },
+    residentBytes: () => engine.stats().residentBytes,
+    isDraining: () => models.isDraining,
+    recycled: () => metrics.recycled(),
+  });
   const window = new LoadWindow();
   const queued = () => total(({ batcher }) => batcher.queued);
   const inFlight = () => total(({ batcher }) => batcher.inFlight);
@@ -170,6 +177,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     ...{ http, grpc, models, metrics },
     start() {
       for (const { name, assignment } of options.models) if (assignment) models.get(name).assign(assignment);
+      recycling.start();
     },
     unfinished: () => queued() + inFlight(),
     load: () => ({ ...window.add(meter.sample()), queued: queued(), inFlight: inFlight() }),

@@ -106,6 +106,15 @@ export class NamedModel implements RequestQueue {
     return this.#versions.load(assignment);
   }
 
+  /** Loads what is served afresh, one version after the other, each beside the old one. @returns why that failed. */
+  async refresh(): Promise<string | undefined> {
+    for (const host of this.#hosts().filter(({ current }) => current)) {
+      const failure = await host.reload();
+      if (failure !== undefined) return failure;
+    }
+    return undefined;
+  }
+
   /** Waits until it is out of memory. */
   unload(): Promise<void> {
     return this.#versions.withdraw();

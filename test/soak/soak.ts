@@ -17,6 +17,8 @@ export interface SoakOptions {
   /** Between one new version and the next. */
   swapSeconds: number;
   clients: number;
+  /** Variables of the server. */
+  environment?: Record<string, string>;
   /** Told of each new version, with the figures so far. */
   progress?(line: string): void;
 }
@@ -28,6 +30,8 @@ export interface SoakFigures {
   /** Versions that clients have had answers from. */
   versionsSeen: number;
   swaps: number;
+  /** Models that the server has loaded afresh by itself. */
+  recycled: number;
   memory: Growth;
 }
 
@@ -47,7 +51,7 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
   };
   await writeDenseModel(join(model, '1'), { width: WIDTH, units: [UNITS], scale: 1 });
   const flags = ['--host', '127.0.0.1', '--port', '0', '--cache-directory', join(directory, 'cache')];
-  const server = await startServer(['--model', `traffic=${model}`, ...flags]);
+  const server = await startServer(['--model', `traffic=${model}`, ...flags], options.environment);
   try {
     await server.ready();
     const clients = Array.from({ length: options.clients }, () => new Client(server.url, WIDTH));
@@ -55,7 +59,7 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
     const running = clients.map((client) => client.run(until));
     const samples: number[] = [];
     const newest = await swapping(options, until, model, write, async () => {
-      samples.push(await residentBytes(server.url));
+      samples.push(await metric(server.url, 'aicity_resident_bytes'));
       return `${clients.reduce((sum, { answered }) => sum + answered, 0)} answered, ${(samples.at(-1)! / 2 ** 20).toFixed(0)} MiB`;
     });
     await Promise.all(running);
@@ -65,6 +69,7 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
       failed: clients.flatMap(({ failed }) => failed),
       versionsSeen: seen.size,
       swaps: newest - 1,
+      recycled: await metric(server.url, 'aicity_models_recycled_total'),
       memory: growthOf(samples),
     };
   } finally {
@@ -97,9 +102,9 @@ async function swapping(
   return version;
 }
 
-async function residentBytes(url: string): Promise<number> {
+async function metric(url: string, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^aicity_resident_bytes (.*)$/m.exec(text)?.[1]);
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
 async function main(): Promise<void> {

@@ -17,6 +17,13 @@ test('new versions at full load: every request is answered by a version that is 
   expect(figures.versionsSeen).toBeGreaterThanOrEqual(2);
 });
 
+test('models that are loaded afresh because memory grew: every request is answered', async () => {
+  const load = { seconds: 40, swapSeconds: 3600, clients: 4 };
+  const figures = await soak({ ...load, environment: { MODEL_SERVER_RECYCLE_BYTES: '1' } });
+  expect(figures.failed).toEqual([]);
+  expect(figures.recycled).toBe(1);
+});
+
 test.each([
   ['flat', [900, 400, 500, 500, 450, 500, 500, 500], true],
   ['rising', [100, 100, 100, 100, 200, 200, 300, 300], false],
