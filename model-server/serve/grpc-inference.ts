@@ -15,7 +15,7 @@ import { grpcStatus, readMessage, unary, writeMessage } from './grpc-method.ts';
 import { StreamedInference } from './grpc-stream.ts';
 import type { HostedModel } from './hosted-model.ts';
 import type { Call, Inference, Result } from './inference.ts';
-import type { ModelCatalog } from './model-catalog.ts';
+import { type ModelCatalog, versionsMeant } from './model-catalog.ts';
 import { versionOf } from './named-model.ts';
 import { defaultOf } from './signatures.ts';
 import { type Statistics, statisticsOf } from './statistics.ts';
@@ -67,7 +67,7 @@ export class GrpcInference {
       })),
       ServerMetadata: unary(method.serverMetadata, errorOf, () => serverMetadata(serverVersion)),
       ModelMetadata: unary(method.modelMetadata, errorOf, ({ name, version }) =>
-        metadataOf(models.find(name, which(version))),
+        metadataOf(models.find(name, which(version)), versionsMeant(models, name, version || undefined)),
       ),
       ModelInfer: this.#modelInfer,
       ModelStreamInfer: this.#modelStreamInfer,
@@ -197,9 +197,9 @@ function callOf(
   };
 }
 
-function metadataOf(model: HostedModel) {
-  const { name, versions, platform, inputs, outputs } = modelMetadata(
-    { name: model.name, versions: [versionOf(model)], platform: platforms[model.format] },
+function metadataOf(model: HostedModel, versions: string[]) {
+  const { name, platform, inputs, outputs } = modelMetadata(
+    { name: model.name, versions, platform: platforms[model.format] },
     defaultOf(model),
   );
   const tensors = (specs: typeof inputs) => specs.map((spec) => ({ ...spec, shape: spec.shape.map(BigInt) }));

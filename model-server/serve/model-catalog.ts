@@ -128,3 +128,13 @@ export class ModelCatalog {
     );
   }
 }
+
+/** The version that a client asked for, or all that are served. @throws ProtocolError NotFound for an unknown name */
+export function versionsMeant(
+  models: Pick<ModelCatalog, 'entries'>,
+  name: string,
+  version: string | undefined,
+): string[] {
+  if (version !== undefined) return [version];
+  return models.entries(name).flatMap((entry) => (entry.state === 'READY' ? (entry.version ?? []) : []));
+}

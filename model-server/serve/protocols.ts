@@ -20,7 +20,7 @@ import type { ModelEntry, ModelState } from './host-words.ts';
 import type { HostedModel } from './hosted-model.ts';
 import type { InferenceRoute, OtherRoute, Protocols } from './http-server.ts';
 import type { Call } from './inference.ts';
-import type { ModelCatalog } from './model-catalog.ts';
+import { type ModelCatalog, versionsMeant } from './model-catalog.ts';
 import { versionOf } from './named-model.ts';
 import { openApiDocument } from './openapi.ts';
 import { defaultOf } from './signatures.ts';
@@ -141,7 +141,7 @@ function modelAnswer(
       return jsonAnswer(
         200,
         modelMetadata(
-          { name, versions: versionsOf(models, route), platform: platforms[format] },
+          { name, versions: versionsMeant(models, name, route.version), platform: platforms[format] },
           defaultOf(model),
         ),
       );
@@ -155,15 +155,6 @@ function modelAnswer(
     case 'RepositoryUnload':
       return models.unload(route.model).then(() => jsonAnswer(200, { name: route.model, unload: true }));
   }
-}
-
-/** The one that was asked for, or all that are served. */
-function versionsOf(
-  models: ProtocolsOptions['models'],
-  { model, version }: { model: string; version?: string },
-): string[] {
-  if (version !== undefined) return [version];
-  return models.entries(model).flatMap((entry) => (entry.state === 'READY' ? (entry.version ?? []) : []));
 }
 
 const STATES: Readonly<Record<ModelState, VersionState>> = {

@@ -3,6 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { GRPCInferenceService } from '../../../../model-server/grpc/generated/inference_pb.js';
+import { GrpcClient } from './grpc-client.ts';
 import { writeDenseModel } from './models.ts';
 import { killServers, prepareTensorflow, type ServerProcess, startServer } from './server-process.ts';
 
@@ -70,6 +72,19 @@ test('each model and version answers under its name', async () => {
   );
   expect(await predicted('noise')).toMatch(/^404 .*this server serves "traffic", "air"/);
   expect(await (await fetch(`${server.url}/v2/models`)).json()).toEqual({ models: ['traffic', 'air'] });
+});
+
+test('both protocols tell the same versions', async () => {
+  const { modelMetadata } = GRPCInferenceService.method;
+  const client = new GrpcClient(server.grpc);
+  for (const version of ['', '1']) {
+    const path = version === '' ? '' : `/versions/${version}`;
+    const document = (await (await fetch(`${server.url}/v2/models/traffic${path}`)).json()) as object;
+    expect(document).toMatchObject({ versions: version === '' ? ['1', '2'] : ['1'] });
+    const { versions } = await client.call(modelMetadata, { name: 'traffic', version });
+    expect({ versions }).toEqual({ versions: (document as { versions: string[] }).versions });
+  }
+  client.close();
 });
 
 test('a label stands for its version', async () => {
