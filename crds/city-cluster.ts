@@ -3,7 +3,7 @@
  * reports (city-report.ts) and from what it concludes. The city itself can write neither.
  */
 import { z } from 'zod';
-import { mapList } from './cel.ts';
+import { cel, mapList } from './cel.ts';
 import type { CityCondition } from './city-conditions.ts';
 import { CityCapacity } from './city-report.ts';
 import { ConditionList } from './condition-list.ts';
@@ -23,6 +23,17 @@ const Taint = z.object({
     ),
 });
 export type Taint = z.infer<typeof Taint>;
+
+const AddressRange = z
+  .string()
+  .min(1)
+  .max(49)
+  .meta(
+    cel({
+      rule: String.raw`self.matches(r'^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$')`,
+      message: 'expected a range of addresses such as 203.0.113.0/24 or 2001:db8::/48',
+    }),
+  );
 
 export const CityClusterSpec = z.object({
   taints: z.array(Taint).max(32).meta(mapList('key', 'effect')).optional(),
@@ -44,6 +55,13 @@ export const CityClusterSpec = z.object({
     .min(0)
     .optional()
     .describe('Grams of carbon dioxide per kilowatt-hour of the power here.'),
+  addressRanges: z
+    .array(AddressRange)
+    .max(32)
+    .optional()
+    .describe(
+      'Where the endpoints of the city are. A route of the hub (spec.placement.route of a ModelService) leads to no other address, whatever the city says; absent, it leaves the city out.',
+    ),
 });
 export type CityClusterSpec = z.infer<typeof CityClusterSpec>;
 

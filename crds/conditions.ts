@@ -13,6 +13,7 @@ export const CONDITION_TYPES = {
   Scaled: 'Who decides the number of replicas, and whether that works.',
   RolledOut: 'Every pod runs the wanted pod template.',
   Placed: 'On a hub: every guaranteed replica has a city.',
+  Routed: 'On a hub, with spec.placement.route: a Gateway sends clients to every city that serves.',
 } as const;
 export type ConditionType = keyof typeof CONDITION_TYPES;
 
@@ -66,6 +67,12 @@ export const REASONS = {
   Moving: 'Replicas are on their way to a city or from one.',
   CityNotHeard: 'A city that has replicas is not heard of.',
   NoHub: 'The service has spec.placement, and this cluster is not a hub.',
+  // route
+  Routed: 'The HTTPRoute is accepted and leads to every city with ready replicas.',
+  NothingReady: 'No city has a ready replica; the route answers 503.',
+  CityNotRoutable: 'A city has ready replicas to which the route cannot lead.',
+  RouteNotAccepted: 'A Gateway does not accept the HTTPRoute, or has not yet.',
+  GatewayAPIMissing: 'The hub has no Gateway API.',
   // errors
   InvalidSpec: 'The API server refuses an object that follows from the spec.',
   NameConflict: 'An object of the needed name exists and belongs to something else.',

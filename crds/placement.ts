@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { cel, mapList } from './cel.ts';
+import { Route } from './route.ts';
 
 const LabelKey = z.string().min(1).max(317);
 const LabelValue = z.string().max(63);
@@ -140,6 +141,7 @@ export const Placement = z
           .describe('How long a city may be silent before its replicas are started elsewhere.'),
       })
       .prefault({}),
+    route: Route.optional(),
   })
   .describe(
     'Which cities serve, and how many replicas each. spec.replicas is then the number over all cities.',

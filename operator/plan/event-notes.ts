@@ -8,7 +8,7 @@ export interface Note {
   readonly note: string;
 }
 
-const TOLD: readonly ConditionType[] = ['Ready', 'Scaled', 'RolledOut', 'Placed'];
+const TOLD: readonly ConditionType[] = ['Ready', 'Scaled', 'RolledOut', 'Placed', 'Routed'];
 
 /** Reasons of a condition that is not true although nothing is wrong. */
 const HARMLESS: ReadonlySet<Reason> = new Set<Reason>([
@@ -21,6 +21,7 @@ const HARMLESS: ReadonlySet<Reason> = new Set<Reason>([
   'RolloutInPlace',
   'Moving',
   'CitiesNotHeard',
+  'NothingReady',
 ]);
 
 /** Notes for what differs between two statuses, in the order of the conditions. */

@@ -40,7 +40,8 @@ export function nextLook(
   return looks.sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
 }
 
-function afterOutcome(outcome: Outcome): NextLook[] {
+/** When to try again what has not been done. */
+export function afterOutcome(outcome: Outcome): NextLook[] {
   switch (outcome.kind) {
     case 'done':
       return [];

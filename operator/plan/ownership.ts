@@ -2,7 +2,7 @@
 import { LABELS, MANAGER } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
 import type { LiveObject } from './cluster-objects.ts';
-import type { ChildKind, RefusedStep } from './target.ts';
+import type { RefusedStep, StepKind } from './target.ts';
 
 /** `Former`: a remnant that the garbage collector is about to remove. */
 export type Ownership = 'Ours' | 'Former' | 'Foreign';
@@ -28,7 +28,7 @@ export function ownership({ metadata }: LiveObject, service: ModelService): Owne
 export function refusal(live: LiveObject, service: ModelService): RefusedStep | undefined {
   const { kind, metadata } = live;
   const what = `${kind} ${metadata.namespace}/${metadata.name}`;
-  const step = { action: 'refuse', kind: kind as ChildKind, name: metadata.name } as const;
+  const step = { action: 'refuse', kind: kind as StepKind, name: metadata.name } as const;
   switch (ownership(live, service)) {
     case 'Ours':
       return undefined;

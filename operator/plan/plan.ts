@@ -101,7 +101,8 @@ function stepsTowards(
     : [{ action: 'apply', object, because, ...(uid ? { uid } : {}), ...careful }];
 }
 
-function difference(live: LiveObject, desired: DesiredObject): ApplyStep['because'] | undefined {
+/** Why a live object of ours has to be applied again; undefined when it is as desired. */
+export function difference(live: LiveObject, desired: DesiredObject): ApplyStep['because'] | undefined {
   const applied = live.metadata.annotations?.[ANNOTATIONS.applied];
   if (applied !== desired.metadata.annotations?.[ANNOTATIONS.applied]) return 'changed';
   return holds(live, desired) ? undefined : 'drifted';

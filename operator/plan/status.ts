@@ -18,8 +18,8 @@ import { servedModel } from './served-model.ts';
 import { type Situation, situationOf } from './situation.ts';
 import type { Outcome, Target } from './target.ts';
 
-/** `Placed` is judged on a hub (hub/conditions.ts). */
-const JUDGES: Readonly<Record<Exclude<ConditionType, 'Placed'>, Judge>> = {
+/** `Placed` and `Routed` are judged on a hub (hub/conditions.ts, hub/routed.ts). */
+const JUDGES: Readonly<Record<Exclude<ConditionType, 'Placed' | 'Routed'>, Judge>> = {
   Ready: ready,
   Reconciling: reconciling,
   Stalled: stalled,

@@ -31,6 +31,12 @@ export const CHILD_KINDS = [
 ] as const;
 export type ChildKind = (typeof CHILD_KINDS)[number];
 
+/** Kinds that a route to the cities of a service consists of, on a hub. */
+export const ROUTE_KINDS = ['Service', 'EndpointSlice', 'HTTPRoute'] as const;
+export type RouteKind = (typeof ROUTE_KINDS)[number];
+
+export type StepKind = ChildKind | RouteKind;
+
 export type Step = ApplyStep | DeleteStep | RefusedStep;
 
 export interface ApplyStep {
@@ -58,7 +64,7 @@ export interface Handover {
 
 export interface DeleteStep {
   readonly action: 'delete';
-  readonly kind: ChildKind;
+  readonly kind: StepKind;
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;
@@ -69,7 +75,7 @@ export interface DeleteStep {
 /** An object that cannot be made because of what stands in its place. */
 export interface RefusedStep {
   readonly action: 'refuse';
-  readonly kind: ChildKind;
+  readonly kind: StepKind;
   readonly name: string;
   /** `NameConflict`: somebody else's. `Progressing`: the remains of a predecessor, which are on their way out. */
   readonly reason: Extract<Reason, 'NameConflict' | 'Progressing'>;

@@ -3,9 +3,7 @@
  * a region or a cluster alone.
  */
 import { ENDPOINT_SLICE_NAME, LEASE_NAME, OPERATOR_NAME, TLS_SECRET_NAME } from './names.ts';
-import { FOLLOW, type Grant, type Permission, READ, type Verb } from './permission.ts';
-
-const OWN: readonly Verb[] = ['get', 'list', 'watch', 'create', 'patch', 'delete'];
+import { FOLLOW, type Grant, OWN, type Permission, READ } from './permission.ts';
 
 const child = (apiGroup: string, resources: string[], why: string): Permission => ({
   apiGroup,

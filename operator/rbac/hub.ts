@@ -1,7 +1,7 @@
 /** What a hub may do, and what it lets others do: the cities, each in its own namespace on the hub, and people. */
 import { CITY_OBJECTS, CITY_ROLE_NAME } from '../../crds/region.ts';
 import { HUB_IN_CITY_ROLE_NAME, OPERATOR_NAME } from './names.ts';
-import { FOLLOW, type Grant, READ } from './permission.ts';
+import { FOLLOW, type Grant, OWN, READ } from './permission.ts';
 
 const hub: Grant = {
   name: `${OPERATOR_NAME}-hub`,
@@ -32,6 +32,18 @@ const hub: Grant = {
       resources: ['clusterprofiles/status'],
       verbs: ['patch'],
       why: 'Whether the city is there, and what it has.',
+    },
+    {
+      apiGroup: 'gateway.networking.k8s.io',
+      resources: ['httproutes'],
+      verbs: OWN,
+      why: 'spec.placement.route, where the Gateway API is installed.',
+    },
+    {
+      apiGroup: 'discovery.k8s.io',
+      resources: ['endpointslices'],
+      verbs: OWN,
+      why: 'Behind the Services of a route are addresses of cities, which no selector finds.',
     },
     {
       apiGroup: 'aicity.io',

@@ -58,3 +58,5 @@ export interface ExistingRole {
 /** A local copy is kept; single objects are not asked for. */
 export const FOLLOW: readonly Verb[] = ['list', 'watch'];
 export const READ: readonly Verb[] = ['get', 'list', 'watch'];
+/** Made, followed and removed by the operator. */
+export const OWN: readonly Verb[] = ['get', 'list', 'watch', 'create', 'patch', 'delete'];

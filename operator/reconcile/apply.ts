@@ -7,12 +7,12 @@ import { resources } from '../kube/resources.ts';
 import type { LiveObject } from '../plan/cluster-objects.ts';
 import type {
   ApplyStep,
-  ChildKind,
   DeleteStep,
   DesiredObject,
   Handover,
   Outcome,
   Step,
+  StepKind,
 } from '../plan/target.ts';
 import { clear } from './clearance.ts';
 
@@ -26,12 +26,14 @@ const REPLICAS_MANAGER = `${MANAGER}-autoscaling`;
 const VERSION_OF_NONE = '1';
 
 /** What one stage waits for: pods need what they mount, and an autoscaler needs the Deployment handed over. */
-const STAGES: Readonly<Record<ChildKind, number>> = {
+const STAGES: Readonly<Record<StepKind, number>> = {
   ConfigMap: 0,
   ServiceAccount: 0,
   NetworkPolicy: 0,
   Service: 0,
+  EndpointSlice: 0,
   Deployment: 1,
+  HTTPRoute: 1,
   PodDisruptionBudget: 2,
   HorizontalPodAutoscaler: 2,
 };
@@ -99,7 +101,7 @@ async function lookUp(
   signal: AbortSignal,
 ): Promise<LiveObject | undefined> {
   try {
-    const found = await client.get(resources[kind as ChildKind], { name, namespace }, { signal });
+    const found = await client.get(resources[kind as StepKind], { name, namespace }, { signal });
     return { ...found, kind };
   } catch (error) {
     if (isKubeError(error, 'notFound')) return undefined;
@@ -170,6 +172,6 @@ function saidByServer(message: string): string {
   return message.replace(/^[A-Z]+ \/\S+: /, '').replace(/ \(HTTP \d+\)$/, '');
 }
 
-function kindOf(step: Step): ChildKind {
-  return step.action === 'apply' ? (step.object.kind as ChildKind) : step.kind;
+function kindOf(step: Step): StepKind {
+  return step.action === 'apply' ? (step.object.kind as StepKind) : step.kind;
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { LABELS, MANAGER } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
 import { REGION_LABELS } from '../../crds/region.ts';
+import { ROUTE_LABEL } from '../../crds/route.ts';
 import type { KubeClient, Selection } from '../kube/client.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import { type Resource, resources } from '../kube/resources.ts';
@@ -20,6 +21,9 @@ const NO_SHARES = `!${REGION_LABELS.city}`;
 
 /** Objects that we made. */
 export const OURS = `${LABELS.managedBy}=${MANAGER}`;
+
+/** What leads to cities is no part of what runs here. */
+const OURS_HERE = `${OURS},!${ROUTE_LABEL}`;
 
 export interface Stores {
   readonly modelServices: Store<ModelService>;
@@ -75,7 +79,7 @@ export function createReflectors(stores: Stores, tools: ReflectorTools): Reflect
   return [
     reflect(resources.ModelService, stores.modelServices, { namespace, labelSelector: NO_SHARES }),
     ...CHILD_KINDS.map((kind) =>
-      reflect(resources[kind], stores.children[kind], { namespace, labelSelector: OURS }),
+      reflect(resources[kind], stores.children[kind], { namespace, labelSelector: OURS_HERE }),
     ),
     reflect(resources.Pod, stores.pods, { namespace }, projectPod),
     reflect(resources.Node, stores.nodes, {}, projectNode),

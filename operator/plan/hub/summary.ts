@@ -1,8 +1,9 @@
 /** The status of a service on a hub: what all cities have of it, as far as is known, in one object. */
-import type { ServiceCondition } from '../../../crds/conditions.ts';
+import type { ConditionType, ServiceCondition } from '../../../crds/conditions.ts';
 import type { CityShareStatus, ModelService, ModelServiceStatus } from '../../../crds/model-service.ts';
 import { REGION_LABELS } from '../../../crds/region.ts';
 import { modelRevision } from '../assignment.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import { decisionsOf } from '../failover/decisions.ts';
 import type { ServiceIntent, ServiceRecord } from '../failover/records.ts';
 import { judgePlaced, type PlacedConditionType } from './conditions.ts';
@@ -14,6 +15,8 @@ import { placementStatus } from './record-status.ts';
 export interface SummarySources extends Omit<PartSources, 'revision'> {
   /** Why shares of the service cannot be written. */
   readonly refusals: readonly string[];
+  /** Of `Routed`; absent while the route has not been looked at. */
+  readonly routed?: Verdict | undefined;
   /** RFC 3339, whole seconds. */
   readonly now: string;
 }
@@ -48,17 +51,33 @@ export function summarisePlaced(
     ...(decisions.length > 0 ? { decisions } : {}),
     ...(endpoints.length > 0 ? { endpoints } : {}),
     placement: placementStatus(record),
-    conditions: (Object.keys(verdicts) as PlacedConditionType[]).map((type): ServiceCondition => {
-      const verdict = verdicts[type];
-      const before = service.status?.conditions?.find((condition) => condition.type === type);
-      return {
-        type,
-        ...verdict,
-        observedGeneration: generation,
-        lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : sources.now,
-      };
-    }),
+    conditions: [
+      ...(Object.keys(verdicts) as PlacedConditionType[]).map((type) => condition(type, verdicts[type])),
+      ...routedCondition(),
+    ],
   };
+
+  function condition(type: ConditionType, verdict: Verdict): ServiceCondition {
+    const before = conditionBefore(type);
+    return {
+      type,
+      ...verdict,
+      observedGeneration: generation,
+      lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : sources.now,
+    };
+  }
+
+  /** What a new leader has not looked at yet stays as the one before it has left it. */
+  function routedCondition(): ServiceCondition[] {
+    if (!service.spec.placement?.route) return [];
+    const before = conditionBefore('Routed');
+    if (sources.routed) return [condition('Routed', sources.routed)];
+    return before ? [before] : [];
+  }
+
+  function conditionBefore(type: ConditionType): ServiceCondition | undefined {
+    return service.status?.conditions?.find((one) => one.type === type);
+  }
 }
 
 function cityStatus({

@@ -5,6 +5,7 @@ import { isKubeError } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/objects.ts';
 import { type Resource, resources } from '../../kube/resources.ts';
 import { serviceExport } from '../../plan/agent/service-export.ts';
+import { aborted } from '../../runtime/aborted.ts';
 import { Controller, done, type ReconcileResult } from '../../runtime/controller.ts';
 import { type Key, keyOf } from '../../runtime/key.ts';
 import { Reflector } from '../../runtime/reflector.ts';
@@ -50,12 +51,8 @@ export class ServiceExports {
       for (const service of modelServices.list()) controller.enqueue(keyOf(service, modelServices.cluster));
       await controller.run(signal);
     });
-    const stopped = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
     // A kind that has gone before it was read never fills the copy.
-    await Promise.all([reflector.run(signal), Promise.race([begin, stopped])]);
+    await Promise.all([reflector.run(signal), Promise.race([begin, aborted(signal)])]);
     for (const end of ends) end();
   }
 

@@ -6,10 +6,13 @@ import type { Controller } from '../../runtime/controller.ts';
 import type { EventRecorder } from '../../runtime/events.ts';
 import type { Reflector } from '../../runtime/reflector.ts';
 import type { Store } from '../../runtime/store.ts';
+import type { OptionalKindTools } from '../optional-kind.ts';
 import type { ReflectorTools } from '../stores.ts';
+import type { Resolve } from './host-addresses.ts';
 import { Hub, hubCopies } from './hub.ts';
 import { Joining } from './joining.ts';
 import { ClusterProfiles } from './joining-profiles.ts';
+import { Routes } from './routes.ts';
 
 export interface HubRole {
   readonly reflectors: readonly Reflector<KubeObject>[];
@@ -30,11 +33,13 @@ const NO_HUB: HubRole = {
   lead: async () => {},
 };
 
-export interface HubRoleTools extends ReflectorTools {
+export interface HubRoleTools extends ReflectorTools, OptionalKindTools {
   readonly events: EventRecorder;
   readonly modelServices: Store<ModelService>;
   /** Where this operator runs. */
   readonly operatorNamespace: string;
+  /** Instead of the pod's name servers. */
+  readonly resolve?: Resolve;
 }
 
 export function createHubRole(isHub: boolean, tools: HubRoleTools): HubRole {
@@ -47,7 +52,8 @@ export function createHubRole(isHub: boolean, tools: HubRoleTools): HubRole {
     contents: [stores.cityReports, stores.leases],
     operator: { namespace: tools.operatorNamespace, name: OPERATOR_NAME },
   });
-  const hub = new Hub({ ...tools, stores, joining });
+  const routes = new Routes({ ...tools, cityClusters: stores.cityClusters });
+  const hub = new Hub({ ...tools, stores, joining, routes });
   const profiles = new ClusterProfiles({
     ...tools,
     cityClusters: stores.cityClusters,
@@ -55,11 +61,11 @@ export function createHubRole(isHub: boolean, tools: HubRoleTools): HubRole {
   });
   return {
     reflectors: copies.reflectors,
-    controllers: [...hub.controllers, joining.controller],
+    controllers: [...hub.controllers, joining.controller, routes.controller],
     synced: copies.synced,
     follow: (signal) => copies.run(signal),
     async lead(signal) {
-      await Promise.all([joining.run(signal), hub.run(signal), profiles.run(signal)]);
+      await Promise.all([joining.run(signal), hub.run(signal), profiles.run(signal), routes.run(signal)]);
     },
   };
 }

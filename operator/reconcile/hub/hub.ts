@@ -18,6 +18,7 @@ import { cityClusterReconcile } from './city-clusters.ts';
 import { HubClock } from './hub-clock.ts';
 import type { JoiningTrouble } from './joining.ts';
 import { Looking } from './looking.ts';
+import type { Routes } from './routes.ts';
 import { Services } from './services.ts';
 import { createHubReflectors, createHubStores, type HubStores } from './stores.ts';
 import { Storing } from './storing.ts';
@@ -39,6 +40,8 @@ export interface HubTools extends ReflectorTools {
     trouble(city: string): JoiningTrouble | undefined;
     onChange(listener: (city: string) => void): () => void;
   };
+  /** What has become of the routes that services ask for. */
+  readonly routes?: Pick<Routes, 'verdictOf' | 'onChange'>;
 }
 
 /** Only the leader runs it. What it has heard it has heard itself: a new leader listens before it decides. */
@@ -124,7 +127,7 @@ export class Hub {
 
   /** Looks and stores until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { joining, stores } = this.#tools;
+    const { joining, routes, stores } = this.#tools;
     this.#clock.begin();
     const ends = [
       this.#cities.listen(),
@@ -132,13 +135,14 @@ export class Hub {
       stores.cityClusters.subscribe(({ key }) => this.#tellOf(key.name)),
       stores.leases.subscribe(({ before, key }) => before ?? this.#tellOf(cityOf(key.namespace))),
       ...(joining ? [joining.onChange((city) => this.#tellOf(city))] : []),
+      ...(routes ? [routes.onChange((key) => this.#storing.enqueue(key))] : []),
     ];
     await Promise.all([this.#looking.run(signal), this.#storing.run(signal), this.#cityClusters.run(signal)]);
     for (const end of ends) end();
   }
 
   #storingOf(tools: HubTools): Storing {
-    const { events, stores, clock } = tools;
+    const { events, stores, clock, routes } = tools;
     return new Storing({
       ...tools,
       services: this.#services,
@@ -150,6 +154,7 @@ export class Hub {
         return summarisePlaced(service, intent, record, {
           sights: this.#looking.sights,
           refusals,
+          routed: routes?.verdictOf(service),
           now: `${clock.now().toISOString().slice(0, 19)}Z`,
           claimOf: (city, key) => this.#cities.claimOf(city, key),
           isTwoAgents: (city) => this.#cities.isTwoAgents(city),
