@@ -1,14 +1,8 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { dump, load } from 'js-yaml';
 import type { City } from '../region/city.ts';
-import { run } from '../region/command.ts';
 import { docker } from '../region/docker.ts';
-import { operatorImage } from '../region/project-images.ts';
 import { cluster } from './cluster.ts';
-import { chart } from './helm.ts';
+import { addressOf, InstalledOperator } from './installed.ts';
 
 /**
  * The operator's own image beside a real API server, with the identity and the rights that the chart gives it and
@@ -17,50 +11,20 @@ import { chart } from './helm.ts';
 describe('the operator, as installed', () => {
   let city: City;
   let namespace: string;
-  let container = '';
-  let folder: string;
+  let operator: InstalledOperator;
 
   beforeAll(async () => {
     city = await cluster();
     namespace = await city.freshNamespace('operator');
-    await city.helm([
-      'install',
-      'aicity-operator',
-      chart,
-      '-n',
-      namespace,
-      '--take-ownership',
-      '--force-conflicts',
-    ]);
-    folder = await mkdtemp(join(tmpdir(), 'aicity-operator-'));
-    await chmod(folder, 0o755); // for the user that the image runs as
-    const token = await city.kubectl([
-      'create',
-      'token',
-      'aicity-operator',
-      '-n',
-      namespace,
-      '--duration=1h',
-    ]);
-    await writeFile(join(folder, 'config'), await credentials(token), { mode: 0o644 });
-    container = await startOperator(await operatorImage());
-    await city.until('the operator leads', 60, async () => {
-      const told = await log();
-      if (told.includes('"msg":"leading"')) return true;
-      throw new Error(told.slice(-2000));
-    });
+    operator = await InstalledOperator.start(city, namespace);
   });
-  afterAll(async () => {
-    if (container) await docker(['rm', '--force', container]);
-    await city.helm(['uninstall', 'aicity-operator', '-n', namespace, '--ignore-not-found']);
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(async () => await operator?.remove());
 
   test('runs without root, on a file system that it cannot write to, without a shell', async () => {
-    const { Config, HostConfig } = JSON.parse(await docker(['container', 'inspect', container]))[0];
+    const { Config, HostConfig } = JSON.parse(await docker(['container', 'inspect', operator.container]))[0];
     expect(Config.User).toBe('65532:65532');
     expect(HostConfig.ReadonlyRootfs).toBe(true);
-    await expect(docker(['exec', container, '/bin/sh', '-c', 'true'])).rejects.toThrow('/bin/sh');
+    await expect(docker(['exec', operator.container, '/bin/sh', '-c', 'true'])).rejects.toThrow('/bin/sh');
   });
 
   test('makes its certificates and leads its Service to itself', async () => {
@@ -68,7 +32,7 @@ describe('the operator, as installed', () => {
     await city.until('the Service leads to it', 20, async () => {
       const address = 'jsonpath={.endpoints[0].addresses[0]}';
       const slice = ['get', 'endpointslice', 'aicity-operator-leader', '-n', namespace, '-o', address];
-      return (await city.kubectl(slice)) === (await addressOf(container));
+      return (await city.kubectl(slice)) === (await addressOf(operator.container));
     });
   });
 
@@ -115,21 +79,19 @@ describe('the operator, as installed', () => {
   });
 
   test('needs no right that it was not given', async () => {
-    const refused = (await log()).split('\n').filter((line) => /forbidden|"status":403/i.test(line));
-    expect(refused).toEqual([]);
+    expect(await operator.refusals()).toEqual([]);
   });
 
   test('stops in good order and hands its lease back', async () => {
-    await docker(['stop', '--time', '30', container]);
-    const { State } = JSON.parse(await docker(['container', 'inspect', container]))[0];
-    expect({ exitCode: State.ExitCode, log: (await log()).includes('"msg":"stopped"') }).toEqual({
+    const exitCode = await operator.end();
+    expect({ exitCode, log: (await operator.log()).includes('"msg":"stopped"') }).toEqual({
       exitCode: 0,
       log: true,
     });
   });
 
   test('takes its part of the API with it when it is uninstalled', async () => {
-    await city.helm(['uninstall', 'aicity-operator', '-n', namespace]);
+    await operator.uninstall();
     await city.until('the APIServices and the EndpointSlice are gone', 60, async () => {
       const left = await city.kubectl(['get', 'apiservices,endpointslices', '-n', namespace, '-o', 'name']);
       return !/custom\.metrics|aicity-operator/.test(left);
@@ -140,48 +102,7 @@ describe('the operator, as installed', () => {
   async function exists(object: string): Promise<boolean> {
     return (await city.kubectl(['get', object, '-n', namespace, '--ignore-not-found', '-o', 'name'])) !== '';
   }
-
-  async function log(): Promise<string> {
-    return await run('sh', ['-c', `docker logs ${container} 2>&1`]);
-  }
-
-  /** The city's address as its neighbours on the engine's network reach it, with the operator's token. */
-  async function credentials(token: string): Promise<string> {
-    const config = load(await city.readKubeconfig()) as {
-      clusters: { cluster: { server: string } }[];
-      users: { user: object }[];
-    };
-    config.clusters[0]!.cluster.server = `https://${await addressOf(city.container)}:6443`;
-    config.users[0]!.user = { token };
-    return dump(config);
-  }
-
-  /** In a pod the downward API tells the address. */
-  async function startOperator(image: string): Promise<string> {
-    const environment = {
-      KUBECONFIG: '/etc/kubeconfig/config',
-      AICITY_OPERATOR_NAMESPACE: namespace,
-      AICITY_POD_NAME: 'aicity-operator-0',
-      AICITY_MODEL_SERVER_IMAGE: 'aicity/model-server:test',
-      AICITY_MODEL_SERVER_GPU_IMAGE: 'aicity/model-server-gpu:test',
-    };
-    const start = [
-      "process.env.AICITY_POD_IP = require('node:os').networkInterfaces().eth0[0].address",
-      "import('/app/operator.mjs')",
-    ];
-    return await docker([
-      ...['run', '--detach', '--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges'],
-      ...['--volume', `${folder}:/etc/kubeconfig:ro`],
-      ...Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-      ...[image, '-e', start.join('; ')],
-    ]);
-  }
 });
-
-async function addressOf(container: string): Promise<string> {
-  const format = '{{.NetworkSettings.Networks.bridge.IPAddress}}';
-  return await docker(['container', 'inspect', '--format', format, container]);
-}
 
 function modelService(): string {
   return `
