@@ -131,6 +131,14 @@ export const Serving = z
       .max(100_000)
       .default(256)
       .describe('Requests that may wait in one replica; beyond it the answer is 429 with Retry-After.'),
+    maxBacklogMilliseconds: z
+      .int32()
+      .min(1)
+      .max(3_600_000)
+      .default(2000)
+      .describe(
+        'How much work may wait in one replica, in milliseconds that the engine needs for it as measured so far; beyond it the answer is 429 with Retry-After. As many rows as one batch takes may always wait.',
+      ),
     requestTimeoutSeconds: z
       .int32()
       .min(1)

@@ -15,6 +15,7 @@ const PartialServing = z.strictObject({
   maxBatchSize: shape.maxBatchSize.unwrap().optional(),
   maxDelayMilliseconds: shape.maxDelayMilliseconds.unwrap().optional(),
   queueCapacity: shape.queueCapacity.unwrap().optional(),
+  maxBacklogMilliseconds: shape.maxBacklogMilliseconds.unwrap().optional(),
   requestTimeoutSeconds: shape.requestTimeoutSeconds.unwrap().optional(),
   warmUpRequests: shape.warmUpRequests.unwrap().optional(),
 });

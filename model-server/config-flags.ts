@@ -17,6 +17,7 @@ const FLAGS = {
   'max-batch-size': { type: 'string' },
   'max-delay-milliseconds': { type: 'string' },
   'queue-capacity': { type: 'string' },
+  'max-backlog-milliseconds': { type: 'string' },
   'request-timeout-seconds': { type: 'string' },
   'warm-up-requests': { type: 'string' },
   'cache-directory': { type: 'string' },

@@ -149,6 +149,7 @@ function servingFlags(flags: Flags): PartialServing {
     maxBatchSize: whole(flags, 'max-batch-size', 1, 4096),
     maxDelayMilliseconds: whole(flags, 'max-delay-milliseconds', 0, 1000),
     queueCapacity: whole(flags, 'queue-capacity', 1, 100_000),
+    maxBacklogMilliseconds: whole(flags, 'max-backlog-milliseconds', 1, 3_600_000),
     requestTimeoutSeconds: whole(flags, 'request-timeout-seconds', 1, 3600),
     warmUpRequests: whole(flags, 'warm-up-requests', 1, 100),
   };

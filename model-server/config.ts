@@ -78,6 +78,7 @@ export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorF
   --max-batch-size NUMBER             default 32; 1 turns batching off
   --max-delay-milliseconds NUMBER     default 0: an idle engine never waits for a batch to fill
   --queue-capacity NUMBER             default 256 waiting requests per model, then 429
+  --max-backlog-milliseconds NUMBER   default 2000: work that may wait, by what runs took so far, then 429
   --request-timeout-seconds NUMBER    default 30 s of waiting, then 504
   --warm-up-requests NUMBER           default 1 for each signature
   --cache-directory PATH              default: aicity-model-cache in the directory for temporary files

@@ -21,7 +21,7 @@ const STATUSES: readonly (readonly [string, string])[] = [
   ['405', 'The path takes another method.'],
   ['408, 431', 'The request came too slowly, or its headers are too long.'],
   ['413', 'The body is larger than one request may be.'],
-  ['429', 'The queue is full; `Retry-After` says when to come back.'],
+  ['429', 'The queue is full, by number or by the time that it takes; `Retry-After` says when to come back.'],
   ['500', 'TensorFlow or the server failed at the request.'],
   ['503', 'Nothing is served yet, or the engine has died and the process is about to end.'],
   ['504', 'The request waited longer than `spec.serving.requestTimeoutSeconds`.'],

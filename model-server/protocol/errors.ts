@@ -30,11 +30,14 @@ export class ProtocolError extends Error {
   readonly kind: FailureKind;
   /** Path of the offending field, such as `inputs[0].shape`; empty when the request as a whole is at fault. */
   readonly field: string;
+  /** For how long to stay away, where that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: FailureKind, field: string, sentence: string) {
+  constructor(kind: FailureKind, field: string, sentence: string, retryAfterSeconds?: number) {
     super(field === '' ? sentence : `${field}: ${sentence}`);
     this.kind = kind;
     this.field = field;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 
   get status(): number {

@@ -16,6 +16,9 @@ export interface QueueRoom {
   /** Requests that wait now. */
   readonly queued: number;
   readonly capacity: number;
+  /** How long the engine needs for what waits. */
+  readonly backlogMilliseconds: number;
+  readonly maxBacklogMilliseconds: number;
 }
 
 export class Admission {
@@ -31,14 +34,12 @@ export class Admission {
   }
 
   /** Why a request is not let in, or undefined. @param declaredBytes its Content-Length, 0 when it has none. */
-  refusal(declaredBytes: number, { queued, capacity }: QueueRoom): ProtocolError | undefined {
+  refusal(declaredBytes: number, room: QueueRoom): ProtocolError | undefined {
     if (declaredBytes > this.limits.maxBodyBytes) return this.#tooLarge(`has ${declaredBytes} bytes`);
-    if (queued >= capacity) {
-      return new ProtocolError(
-        'ResourceExhausted',
-        '',
-        `${queued} requests are waiting and spec.serving.queueCapacity is ${capacity}: try again later, or ask for more replicas`,
-      );
+    const tooMany = tooManyFor(room);
+    if (tooMany !== undefined) {
+      const sentence = `${tooMany}: try again later, or ask for more replicas`;
+      return new ProtocolError('ResourceExhausted', '', sentence, room.backlogMilliseconds / 1000);
     }
     return this.#heldBytes + declaredBytes > this.limits.maxHeldBytes ? this.#full() : undefined;
   }
@@ -71,4 +72,13 @@ export class Admission {
       `the requests being served hold ${this.#heldBytes} of ${this.limits.maxHeldBytes} bytes: try again later, or ask for more replicas`,
     );
   }
+}
+
+/** Why nothing more may wait in a queue; undefined while something may. */
+function tooManyFor(room: QueueRoom): string | undefined {
+  const { queued, capacity, backlogMilliseconds, maxBacklogMilliseconds } = room;
+  if (queued >= capacity)
+    return `${queued} requests are waiting and spec.serving.queueCapacity is ${capacity}`;
+  if (backlogMilliseconds < maxBacklogMilliseconds) return undefined;
+  return `what is waiting takes about ${Math.round(backlogMilliseconds)} ms and spec.serving.maxBacklogMilliseconds is ${maxBacklogMilliseconds}`;
 }

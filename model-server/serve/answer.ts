@@ -16,9 +16,14 @@ export function jsonAnswer(status: number, value: unknown, headers?: Answer['hea
 }
 
 export function errorAnswer(error: ProtocolError): Answer {
-  // A second is about how long a full queue takes to move; clients add their own jitter and doubling.
-  const headers = error.status === 429 || error.status === 503 ? { 'retry-after': '1' } : undefined;
+  const headers =
+    error.status === 429 || error.status === 503 ? { 'retry-after': String(retrySeconds(error)) } : undefined;
   return jsonAnswer(error.status, { error: error.message }, headers);
+}
+
+/** Whole seconds to stay away, at least one: about how long a full queue takes to move. Clients add their own jitter. */
+export function retrySeconds({ retryAfterSeconds = 1 }: ProtocolError): number {
+  return Math.max(1, Math.ceil(retryAfterSeconds));
 }
 
 /** @param closes whether the connection ends with this answer. */

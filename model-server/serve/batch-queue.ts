@@ -9,6 +9,8 @@ export interface Waiting {
   readonly key: string | undefined;
   readonly rows: number;
   readonly bytes: number;
+  /** Of the engine, as far as it is known. */
+  readonly expectedMilliseconds: number;
   readonly priority: Priority;
   /** Monotonic milliseconds. */
   readonly enqueuedAt: number;
@@ -38,6 +40,8 @@ export class BatchQueue<T extends Waiting> {
   readonly #lanes = new Map<string, Lane<T>>();
   #size = 0;
   #bytes = 0;
+  #rows = 0;
+  #expectedMilliseconds = 0;
   #order = 0;
 
   get size(): number {
@@ -46,6 +50,15 @@ export class BatchQueue<T extends Waiting> {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** What the engine needs for all that wait. */
+  get expectedMilliseconds(): number {
+    return this.#expectedMilliseconds;
   }
 
   add(item: T): void {
@@ -58,6 +71,8 @@ export class BatchQueue<T extends Waiting> {
     lane.entries.push({ item, order: this.#order++ });
     this.#size++;
     this.#bytes += item.bytes;
+    this.#rows += item.rows;
+    this.#expectedMilliseconds += item.expectedMilliseconds;
   }
 
   /** Takes one out of turn; false when it is not waiting (any more). */
@@ -143,6 +158,10 @@ export class BatchQueue<T extends Waiting> {
   #taken(item: T): void {
     this.#size--;
     this.#bytes -= item.bytes;
+    this.#rows -= item.rows;
+    // Sums of fractions do not come back to 0 by themselves.
+    this.#expectedMilliseconds =
+      this.#size === 0 ? 0 : this.#expectedMilliseconds - item.expectedMilliseconds;
   }
 
   #nextLane(): [Lane<T>, Entry<T>] | undefined {

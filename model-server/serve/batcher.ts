@@ -10,6 +10,7 @@ import { NORMAL, type Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import { BatchQueue, turnAt, type Waiting } from './batch-queue.ts';
 import { bytesOf, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
+import { RunPace } from './run-pace.ts';
 
 /** A model as the batcher needs it. */
 export interface RunnableModel {
@@ -49,6 +50,8 @@ export interface BatcherEvents {
 
 interface Job extends Waiting {
   readonly request: Request;
+  /** Of `RunPace`. */
+  readonly kind: string;
   cancelled: boolean;
 }
 
@@ -63,6 +66,7 @@ export class Batcher {
   readonly #settings: () => BatcherSettings;
   readonly #events: BatcherEvents;
   readonly #queue = new BatchQueue<Job>();
+  readonly #pace = new RunPace();
   readonly #running = new Set<Job>();
   #runningSince: number | undefined;
   #finishedRunSeconds = 0;
@@ -81,6 +85,14 @@ export class Batcher {
   /** Requests that wait. */
   get queued(): number {
     return this.#queue.size;
+  }
+
+  /**
+   * How long the engine needs for what waits, in milliseconds, by what runs took so far; 0 while that is no more than
+   * one batch, whose rows may cost far less together than they did alone.
+   */
+  get backlogMilliseconds(): number {
+    return this.#queue.rows <= this.#settings().maxBatchSize ? 0 : this.#queue.expectedMilliseconds;
   }
 
   /** Requests that are being computed. */
@@ -110,10 +122,12 @@ export class Batcher {
     const { requestTimeoutSeconds } = this.#settings();
     const rows = model.joinable.has(signature) ? rowsOf(inputs) : undefined;
     const now = this.#clock.monotonicMilliseconds();
+    const kind = `${model.id} ${signature} ${innerShapes(inputs)}`;
     const job: Job = {
-      request,
-      key: rows === undefined ? undefined : `${model.id} ${signature} ${innerShapes(inputs)}`,
+      ...{ request, kind },
+      key: rows === undefined ? undefined : kind,
       rows: rows ?? 1,
+      expectedMilliseconds: this.#pace.expected(kind, rows ?? 1),
       bytes: bytesOf(inputs),
       priority,
       enqueuedAt: now,
@@ -172,7 +186,9 @@ export class Batcher {
     this.#finishedRunSeconds += computedMilliseconds / 1000;
     this.#runningSince = undefined;
     const rows = batch.reduce((sum, job) => sum + job.rows, 0);
-    const { model } = (batch[0] as Job).request;
+    const { kind, request } = batch[0] as Job;
+    const { model } = request;
+    this.#pace.took(kind, rows, computedMilliseconds);
     this.#events.batchFinished(batch.length, rows, model, computedMilliseconds);
     // The next run goes first: answers are written while it computes.
     this.#pump();

@@ -149,8 +149,6 @@ export class GrpcInference {
       const message = readMessage(method.modelInfer.input, bytes);
       const model = models.find(message.modelName, which(message.modelVersion));
       named = { name: model.name, version: versionOf(model) };
-      const refusal = admission.refusal(0, models.queueOf(model));
-      if (refusal) throw refusal;
       const withdraw = inference.start(model, () => callOf(model, message, timeoutSeconds), finish);
       return () => {
         if (!withdraw()) return;

@@ -17,6 +17,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { type FailureKind, invalid, type ProtocolError } from '../protocol/errors.ts';
+import { retrySeconds } from './answer.ts';
 
 /** gRPC's code of each kind of failure. */
 export const grpcCode: Readonly<Record<FailureKind, status>> = {
@@ -36,7 +37,7 @@ export function grpcStatus(error: ProtocolError): StatusObject {
   const metadata = new Metadata();
   // Honoured by gRPC's own retry policies, as Retry-After is by HTTP clients.
   if (error.kind === 'ResourceExhausted' || error.kind === 'Unavailable') {
-    metadata.set('grpc-retry-pushback-ms', '1000');
+    metadata.set('grpc-retry-pushback-ms', String(retrySeconds(error) * 1000));
   }
   // A text that was cut within a character cannot be put into a header.
   return { code: grpcCode[error.kind], details: error.message.toWellFormed(), metadata };

@@ -77,7 +77,10 @@ const TIMEOUTS: HttpTimeouts = {
   writeSeconds: 60,
 };
 /** For requests of which nobody knows yet whose queue they go to. */
-const NO_QUEUE = { queued: 0, capacity: Number.POSITIVE_INFINITY };
+const NO_QUEUE = {
+  ...{ queued: 0, capacity: Number.POSITIVE_INFINITY },
+  ...{ backlogMilliseconds: 0, maxBacklogMilliseconds: Number.POSITIVE_INFINITY },
+};
 const SMALL_ANSWER = 65_536;
 const MOST_HEADER_BYTES = 16_384;
 const TIMEOUT_CHECK_MILLISECONDS = 1000;

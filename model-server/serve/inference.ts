@@ -55,11 +55,12 @@ export class Inference {
     const startedAt = clock.monotonicMilliseconds();
     const since = () => clock.monotonicMilliseconds() - startedAt;
     try {
-      const call = read();
-      const input = since();
       const queue = models.queueOf(model);
+      // The queue was not full when the request's head came; its body may have taken long since.
       const refusal = admission.refusal(0, queue);
       if (refusal) throw refusal;
+      const call = read();
+      const input = since();
       // The engine may empty the arrays, but never the shapes.
       const rows = rowsOf(call.inputs) ?? 1;
       const stopUsing = models.use(model);

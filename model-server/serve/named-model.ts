@@ -88,6 +88,15 @@ export class NamedModel implements RequestQueue {
     return this.#batcher.queued;
   }
 
+  /** How long the engine needs for what waits. */
+  get backlogMilliseconds(): number {
+    return this.#batcher.backlogMilliseconds;
+  }
+
+  get maxBacklogMilliseconds(): number {
+    return this.#serving.maxBacklogMilliseconds;
+  }
+
   submit(request: Request): () => void {
     return this.#batcher.submit(request);
   }

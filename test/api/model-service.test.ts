@@ -210,6 +210,7 @@ describe('kubectl and the ModelService contract', () => {
         maxBatchSize: 32,
         maxDelayMilliseconds: 0,
         queueCapacity: 256,
+        maxBacklogMilliseconds: 2000,
         requestTimeoutSeconds: 30,
         warmUpRequests: 1,
       },

@@ -25,6 +25,7 @@ export const assignment: ModelAssignment = {
     maxBatchSize: 32,
     maxDelayMilliseconds: 0,
     queueCapacity: 256,
+    maxBacklogMilliseconds: 2000,
     requestTimeoutSeconds: 30,
     warmUpRequests: 1,
   },

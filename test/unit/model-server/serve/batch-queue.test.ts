@@ -14,7 +14,7 @@ const item = (key: string | undefined, rows = 1, deadlineAt = 1000, bytes = 4 * 
   key,
   rows,
   bytes,
-  ...{ priority: NORMAL, enqueuedAt: 0, turnAt: 0 },
+  ...{ expectedMilliseconds: 0.1 * rows, priority: NORMAL, enqueuedAt: 0, turnAt: 0 },
   deadlineAt,
 });
 const limits = { rows: 4, bytes: 1000 };
@@ -33,7 +33,7 @@ describe('a batch', () => {
     expect(queue.take(limits)).toEqual([b]);
     expect(queue.take(limits)).toEqual([a3]);
     expect(queue.take(limits)).toEqual([]);
-    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+    expect([queue.size, queue.bytes, queue.rows, queue.expectedMilliseconds]).toEqual([0, 0, 0, 0]);
   });
 
   test('is bounded in bytes', () => {
@@ -136,7 +136,10 @@ test('behaves as a plain list does, whatever is asked of it', () => {
           plain.items = plain.items.filter((other) => !expired.includes(other));
         }
         expect(queue.size).toBe(plain.items.length);
-        expect(queue.bytes).toBe(plain.items.reduce((sum, { bytes }) => sum + bytes, 0));
+        const sum = (read: (each: Waiting) => number) => plain.items.reduce((s, each) => s + read(each), 0);
+        expect(queue.bytes).toBe(sum(({ bytes }) => bytes));
+        expect(queue.rows).toBe(sum(({ rows }) => rows));
+        expect(queue.expectedMilliseconds).toBeCloseTo(sum((each) => each.expectedMilliseconds));
         expect(queue.next()).toBe(plain.items[0]);
       }
     }),
@@ -145,7 +148,15 @@ test('behaves as a plain list does, whatever is asked of it', () => {
 
 describe('priorities', () => {
   const at = (enqueuedAt: number, priority: Priority, key = 'a', rows = 1): Waiting => ({
-    ...{ key, rows, bytes: 4, priority, enqueuedAt, deadlineAt: enqueuedAt + 10_000 },
+    ...{
+      key,
+      rows,
+      bytes: 4,
+      expectedMilliseconds: 1,
+      priority,
+      enqueuedAt,
+      deadlineAt: enqueuedAt + 10_000,
+    },
     turnAt: turnAt(enqueuedAt, priority, 10),
   });
   const order = (queue: BatchQueue<Waiting>) => {

@@ -217,6 +217,22 @@ describe('waiting', () => {
     expect([running.answer, gone.answer]).toEqual([undefined, undefined]);
   });
 
+  test('is foreseen by what runs took, once more waits than one batch takes', async () => {
+    ask([1, 2]);
+    await settled();
+    await clock.advance(0.3);
+    expect(batcher.backlogMilliseconds).toBe(0);
+    await runs[0]?.finish();
+    ask([3, 4]);
+    await settled();
+    ask([5, 6, 7, 8]);
+    expect(batcher.backlogMilliseconds).toBe(0);
+    const last = ask([9]);
+    expect(batcher.backlogMilliseconds).toBe(750);
+    last.withdraw();
+    expect(batcher.backlogMilliseconds).toBe(0);
+  });
+
   test('and running are measured', async () => {
     ask([1]);
     await settled();

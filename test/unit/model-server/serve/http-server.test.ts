@@ -56,6 +56,7 @@ beforeEach(async () => {
   admission = new Admission({ maxBodyBytes: 1 << 20, maxHeldBytes: 2 << 20 });
   const queue = {
     capacity: 8,
+    ...{ backlogMilliseconds: 0, maxBacklogMilliseconds: 2000 },
     get queued() {
       return queued;
     },

@@ -235,8 +235,27 @@ describe('overload', () => {
     expect(await counter('aicity_requests_cancelled_total')).toBe(8);
   });
 
+  test('is bounded by the time that it takes: what comes too late is told when to come back', async () => {
+    const server = await heavyServer('--max-backlog-milliseconds', '1');
+    // From the first on it is known how long a row takes.
+    expect((await inferOnes(server.url, heavy, width)).status).toBe(200);
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async () => outcomeOf(await inferOnes(server.url, heavy, width))),
+    );
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    for (const { retryAfter, body } of refused) {
+      expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
+      expect(body).toEqual({ error: expect.stringMatching(/^what is waiting takes about \d+ ms/) });
+    }
+    // Nobody is refused for good.
+    expect((await inferOnes(server.url, heavy, width)).status).toBe(200);
+  });
+
   test('what waits too long is answered 504, and the rest is answered', async () => {
-    const server = await heavyServer('--request-timeout-seconds', '1');
+    const server = await heavyServer(
+      ...['--request-timeout-seconds', '1', '--max-backlog-milliseconds', '3600000'],
+    );
     const answers = await Promise.all(
       Array.from({ length: 40 }, async () => outcomeOf(await inferOnes(server.url, heavy, width))),
     );
