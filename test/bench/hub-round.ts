@@ -11,7 +11,7 @@ import { resources } from '../../operator/kube/resources.ts';
 import { applyAll, operatorConfig, operatorService } from '../api/operator-account.ts';
 import { bundleOperator } from '../region/bundle.ts';
 import type { City } from '../region/city.ts';
-import { step } from '../region/progress.ts';
+import { say, step } from '../region/progress.ts';
 import { startCity } from '../region/start-city.ts';
 import { BareClient } from './bare-client.ts';
 import { ManyCities } from './many-cities.ts';
@@ -22,6 +22,8 @@ import type { Usage } from './probe.ts';
 export interface HubRoundOptions {
   readonly cities: number;
   readonly servicesPerCity: number;
+  /** Where the hub leaves a CPU profile of its whole life. */
+  readonly profileDirectory?: string | undefined;
 }
 
 export interface HubTimes {
@@ -41,17 +43,19 @@ const OPERATOR_NAMESPACE = 'aicity-system';
 const CONNECTIONS = 16;
 const TIMEOUT_SECONDS = 1_800;
 const REST_SECONDS = 120;
+const PROGRESS_SECONDS = 10;
 const GRACE_SECONDS = 90;
 /** Cities are filled to a part, so that one of them can be lost. */
 const FILL = 0.6;
 
-export async function hubRound({ cities, servicesPerCity }: HubRoundOptions): Promise<HubTimes> {
+export async function hubRound(options: HubRoundOptions): Promise<HubTimes> {
+  const { cities, servicesPerCity, profileDirectory } = options;
   const cluster = await startCity({ name: 'bench-hub', light: true });
   const directory = mkdtempSync(join(tmpdir(), 'aicity-bench-'));
   const client = new HttpKubeClient({ loadConfig: fromFile(cluster.kubeconfigPath), maxCalls: CONNECTIONS });
   let operator: OperatorProcess | undefined;
   try {
-    operator = await startHub(cluster, directory);
+    operator = await startHub(cluster, directory, profileDirectory);
     const names = Array.from({ length: cities }, (_, at) => `city-${at + 1}`);
     return await measure({ cluster, client, operator, names, services: cities * servicesPerCity });
   } finally {
@@ -62,7 +66,11 @@ export async function hubRound({ cities, servicesPerCity }: HubRoundOptions): Pr
   }
 }
 
-async function startHub(cluster: City, directory: string): Promise<OperatorProcess> {
+async function startHub(
+  cluster: City,
+  directory: string,
+  profileDirectory: string | undefined,
+): Promise<OperatorProcess> {
   for (const name of ['modelservices', 'cityclusters', 'cityreports']) {
     const definition = join(import.meta.dirname, `../../crds/${name}.aicity.io.yaml`);
     await cluster.apply(readFileSync(definition, 'utf8'));
@@ -82,6 +90,7 @@ async function startHub(cluster: City, directory: string): Promise<OperatorProce
     address: await cluster.hostAddress(),
     modelServerImage: 'aicity/model-server:bench',
     logPath: join(directory, 'hub.log'),
+    profileDirectory,
     environment: { AICITY_HUB: 'enabled' },
   });
   await operator.untilLookedAt(0, 120);
@@ -150,7 +159,27 @@ async function measure(scene: Scene): Promise<HubTimes> {
 }
 
 async function untilReady({ operator, services: replicas }: Scene, cities: ManyCities): Promise<void> {
-  const deadline = performance.now() + TIMEOUT_SECONDS * 1000;
+  const startedAt = performance.now();
+  const deadline = startedAt + TIMEOUT_SECONDS * 1000;
+  const readyAtFirst = cities.ready;
+  const progress = setInterval(() => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    const rate = (cities.ready - readyAtFirst) / seconds;
+    say(`${cities.ready} of ${replicas} replicas are ready, ${rate.toFixed(0)} more in a second`);
+  }, PROGRESS_SECONDS * 1000);
+  try {
+    await untilAllReady(operator, replicas, cities, deadline);
+  } finally {
+    clearInterval(progress);
+  }
+}
+
+async function untilAllReady(
+  operator: OperatorProcess,
+  replicas: number,
+  cities: ManyCities,
+  deadline: number,
+): Promise<void> {
   while (cities.ready < replicas) {
     cities.check();
     operator.check();

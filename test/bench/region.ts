@@ -1,8 +1,13 @@
 /**
  * How a region fares: a lost city replaced on real clusters, and a hub with hundreds of cities:
  *
- *   npm run bench:region -- [--json] [--cities=500] [--services-per-city=40] [--losses=3] [--only=loss|hub|look]
+ *   npm run bench:region -- [--json] [--cities=500] [--services-per-city=40] [--losses=3] [--only=ROUND,…]
+ *                               [--profile=DIRECTORY]
+ *
+ * The rounds, in the order in which they are run: `loss` on real clusters, `look` in memory, `hub` with played cities.
+ * `--profile` leaves a CPU profile of the hub that has the played cities.
  */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { step } from '../region/progress.ts';
 import { timeToPlace } from '../region/simulator/scale.ts';
@@ -20,6 +25,7 @@ const { values } = parseArgs({
     'services-per-city': { type: 'string', default: '40' },
     losses: { type: 'string', default: '3' },
     only: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 const cities = wholeNumber('cities', values.cities);
@@ -32,16 +38,21 @@ const rounds: Readonly<Record<string, () => Promise<Row[]>>> = {
     const options = { cities, services: cities * servicesPerCity };
     return lookRows(options, await step('placing in memory', async () => timeToPlace(options)));
   },
-  hub: async () => hubRows({ cities, servicesPerCity }, await hubRound({ cities, servicesPerCity })),
+  hub: async () => {
+    const profileDirectory = values.profile && resolve(values.profile);
+    return hubRows(
+      { cities, servicesPerCity },
+      await hubRound({ cities, servicesPerCity, profileDirectory }),
+    );
+  },
 };
-if (values.only !== undefined && !(values.only in rounds))
-  refuse('only', values.only, Object.keys(rounds).join(', '));
+const wanted = values.only?.split(',') ?? Object.keys(rounds);
+if (!wanted.every((name) => name in rounds))
+  refuse('only', values.only!, `some of ${Object.keys(rounds).join(', ')}, with commas between them`);
 
 const here = machine();
 const rows: Row[] = [];
-for (const [name, round] of Object.entries(rounds)) {
-  if ((values.only ?? name) === name) rows.push(...(await round()));
-}
+for (const [name, round] of Object.entries(rounds)) if (wanted.includes(name)) rows.push(...(await round()));
 print({ machine: here, rows }, values);
 process.exit();
 

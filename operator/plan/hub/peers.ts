@@ -18,10 +18,24 @@ export function peersOf(
   const ring = [...addresses.keys()].sort();
   return new Map(
     cities.map((city) => {
-      const from = ring.findIndex((name) => name > city);
-      const start = from === -1 ? 0 : from;
-      const next = ring.map((_, at) => ring[(start + at) % ring.length]!).filter((name) => name !== city);
-      return [city, Object.fromEntries(next.slice(0, PEERS).map((name) => [name, addresses.get(name)!]))];
+      const from = firstAfter(city, ring);
+      // One more, for the city itself may be among them.
+      const next = Array.from({ length: Math.min(PEERS + 1, ring.length) }, (_, at) => {
+        return ring[(from + at) % ring.length]!;
+      });
+      const others = next.filter((name) => name !== city).slice(0, PEERS);
+      return [city, Object.fromEntries(others.map((name) => [name, addresses.get(name)!]))];
     }),
   );
+}
+
+/** Position of the first name behind that one; the length of the ring when there is none. */
+function firstAfter(city: string, ring: readonly string[]): number {
+  let [low, high] = [0, ring.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ring[middle]! > city) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -2,6 +2,7 @@
 import type { CityCluster } from '../../../crds/city-cluster.ts';
 import type { CityReport, CityReportBody, ClaimStatus } from '../../../crds/city-report.ts';
 import { CITY_OBJECTS, cityNamespace } from '../../../crds/region.ts';
+import { canonicalJson } from '../../plan/canonical-json.ts';
 import type { CityKnowledge } from '../../plan/failover/records.ts';
 import { ALWAYS_THERE, type Steadiness } from '../../plan/failover/steadiness.ts';
 import {
@@ -20,6 +21,7 @@ import {
   NOTHING_HEARD,
   reported,
 } from '../../plan/hub/ear.ts';
+import { peersOf } from '../../plan/hub/peers.ts';
 import type { HubClock } from './hub-clock.ts';
 import type { HubStores, KeptLease } from './stores.ts';
 
@@ -48,6 +50,8 @@ export class Cities {
   readonly #clock: HubClock;
   readonly #listener: CityListener;
   readonly #lateAfterMs: () => number;
+  /** Where each city is to look, as annotations; undefined when an address may have changed since it was made. */
+  #peers: ReadonlyMap<string, string> | undefined;
 
   constructor(options: {
     readonly stores: Pick<HubStores, 'cityClusters' | 'cityReports' | 'leases'>;
@@ -102,6 +106,24 @@ export class Cities {
   isTwoAgents(city: string): boolean {
     const { hearing } = this.#cities.get(city) ?? {};
     return hearing !== undefined && hasRival(hearing, this.#lateAfterMs());
+  }
+
+  /** Where the city is to look at others, as its heartbeat is told. */
+  peersOf(city: string): string | undefined {
+    this.#peers ??= this.#allPeers();
+    return this.#peers.get(city);
+  }
+
+  /** Which cities have what address, all together: equal as long as nobody is to look elsewhere. */
+  get peersPrint(): unknown {
+    this.#peers ??= this.#allPeers();
+    return this.#peers;
+  }
+
+  #allPeers(): Map<string, string> {
+    const addresses = new Map<string, string>();
+    for (const [name, { report }] of this.#cities) if (report?.address) addresses.set(name, report.address);
+    return new Map([...peersOf(addresses, this.names)].map(([name, peers]) => [name, canonicalJson(peers)]));
   }
 
   /** Another cluster that wants the name of the city, and stands back. */
@@ -160,11 +182,13 @@ export class Cities {
       steadiness: stored(object, this.#clock.nowMs()),
       knowledge: undefined,
     });
+    this.#peers = undefined;
     this.#listener.citiesChanged(name);
   }
 
   #remove(name: string): void {
     this.#cities.delete(name);
+    this.#peers = undefined;
     this.#listener.citiesChanged(name);
   }
 
@@ -190,6 +214,7 @@ export class Cities {
     if (!city || name === undefined || objectName !== CITY_OBJECTS.report) return;
     const report = after?.report;
     const services = differingClaims(city.report, report);
+    if (city.report?.address !== report?.address) this.#peers = undefined;
     city.report = report;
     city.read = readReport(report, city.read);
     city.hearing = reported(city.hearing, report, this.#clock.nowMs());

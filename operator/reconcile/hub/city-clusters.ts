@@ -9,7 +9,6 @@ import { canonicalJson } from '../../plan/canonical-json.ts';
 import type { CitySight } from '../../plan/failover/sights.ts';
 import { type CityHolding, cityStatus } from '../../plan/hub/city-status.ts';
 import { cityNote } from '../../plan/hub/notes.ts';
-import { peersOf } from '../../plan/hub/peers.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { again, done, type Reconcile } from '../../runtime/controller.ts';
 import type { EventRecorder } from '../../runtime/events.ts';
@@ -99,14 +98,9 @@ async function tellCity(city: string, tools: CityClusterTools, signal: AbortSign
   const { cities, client, leases } = tools;
   const at = { name: CITY_OBJECTS.lease, namespace: cityNamespace(city) };
   const lease = leases.get({ cluster: '', ...at });
-  if (!lease) return;
-  const addresses = new Map<string, string>();
-  for (const name of cities.names) {
-    const address = cities.report(name)?.address;
-    if (address) addresses.set(name, address);
-  }
-  const peers = canonicalJson(peersOf(addresses, [city]).get(city));
+  const peers = cities.peersOf(city);
   const heartbeatSeconds = String(tools.heartbeatSeconds());
+  if (!lease || peers === undefined) return;
   if (lease.peers === peers && lease.heartbeatSeconds === heartbeatSeconds) return;
   await client.request({
     method: 'PATCH',

@@ -52,6 +52,7 @@ export class Hub {
   readonly #cities: Cities;
   readonly #services: Services;
   readonly #looking: Looking;
+  readonly #stored: Storing;
   readonly #storing: Controller;
   readonly #cityClusters: Controller;
   /** Services of which a city says something else, until the next look. */
@@ -59,7 +60,7 @@ export class Hub {
   #isFirstLook = true;
   #holdings: Map<string, Omit<CityHolding, 'unknown'>> | undefined;
   /** What all cities were told together. */
-  #told = '';
+  #told: { readonly heartbeatMs: number; readonly peersPrint: unknown } | undefined;
 
   constructor(tools: HubTools) {
     const { stores, modelServices, clock, joining } = tools;
@@ -93,7 +94,9 @@ export class Hub {
           this.#dirty.add(key);
           this.#looking.touch(key);
         },
-        objectsChanged: (key) => this.#storing.enqueue(parseKey(key)),
+        objectsChanged: (key, object) => {
+          if (!this.#stored.isEcho(key, object)) this.#storing.enqueue(parseKey(key));
+        },
       },
     });
     this.#looking = new Looking({
@@ -102,12 +105,14 @@ export class Hub {
       cities: this.#cities,
       services: this.#services,
       onLook: (outcome, before) => this.#onLook(outcome, before),
+      onGlance: () => this.#pass(new Set(this.#dirty), new Set()),
     });
+    this.#stored = this.#storingOf(tools);
     this.#storing = new Controller({
       ...tools,
       name: 'hub-storing',
       parallelism: 32,
-      reconcile: this.#storingOf(tools).reconcile,
+      reconcile: this.#stored.reconcile,
     });
     this.#cityClusters = new Controller({
       ...tools,
@@ -163,6 +168,8 @@ export class Hub {
       },
       onWritten: (service, status) => {
         for (const note of [...notesFor(service.status, status), ...decisionNotes(service.status, status)]) {
+          // What a new service begins with is no news as long as nothing is wrong.
+          if (!service.status && note.type === 'Normal') continue;
           events.record({ ...service, kind: 'ModelService' }, { ...note, action: 'Place' });
         }
       },
@@ -171,21 +178,29 @@ export class Hub {
 
   #onLook({ records, steadiness, sights }: RegionOutcome, before: ReadonlyMap<string, CitySight>): void {
     const concerned = new Set([...records.keys(), ...this.#dirty]);
-    this.#dirty.clear();
     const cities = new Set(this.#cities.remember(steadiness));
     if (records.size > 0) this.#holdings = undefined;
     for (const record of records.values()) for (const city of record.shares.keys()) cities.add(city);
     const turned = [...sights].filter(([city, sight]) => faceOf(sight) !== faceOf(before.get(city)));
     for (const [city] of turned) cities.add(city);
     if (turned.length > 0) this.#addServicesOf(new Set(turned.map(([city]) => city)), concerned);
-    const addresses = this.#cities.names.map((city) => this.#cities.report(city)?.address ?? '');
-    const told = [this.#looking.told.heartbeatMs, ...addresses].join(' ');
-    if (this.#isFirstLook || told !== this.#told) for (const city of this.#cities.names) cities.add(city);
-    this.#told = told;
     // What the hub before could not finish is finished.
     if (this.#isFirstLook) for (const key of this.#services.keys()) concerned.add(key);
     this.#isFirstLook = false;
-    for (const key of concerned) this.#storing.enqueue(parseKey(key));
+    this.#pass(concerned, cities);
+  }
+
+  /** Passes on what is to be stored and told, and tells all cities when where to look or how often to beat has changed. */
+  #pass(services: ReadonlySet<string>, cities: Set<string>): void {
+    this.#dirty.clear();
+    const { heartbeatMs } = this.#looking.told;
+    const { peersPrint } = this.#cities;
+    const before = this.#told;
+    if (before?.peersPrint !== peersPrint || before?.heartbeatMs !== heartbeatMs) {
+      for (const city of this.#cities.names) cities.add(city);
+    }
+    this.#told = { heartbeatMs, peersPrint };
+    for (const key of services) this.#storing.enqueue(parseKey(key));
     for (const city of cities) this.#tellOf(city);
   }
 

@@ -1,8 +1,10 @@
 /**
- * The hub's look at the whole region, again and again: soon after something has changed, every second while anything is
- * on its way, and else only when a city has become late or has settled.
+ * The hub's look at the whole region, again and again: soon after something has changed that concerns a service, every
+ * second while anything is on its way, and else only when a city has become late or has settled. Heartbeats alone, of
+ * which a large region has dozens in a second, make no look.
  */
 import type { Logger } from 'pino';
+import { isLookDue } from '../../plan/failover/due.ts';
 import type { CityKnowledge } from '../../plan/failover/records.ts';
 import { lookAtRegion, type RegionOutcome } from '../../plan/failover/region.ts';
 import { type Rhythm, rhythmFor, settingsFor } from '../../plan/failover/rhythm.ts';
@@ -20,6 +22,7 @@ const LEAST_BETWEEN_SECONDS = 0.2;
 const BETWEEN_PER_LOOK = 3;
 const MOST_BETWEEN_SECONDS = 2;
 const TICK_SECONDS = 1;
+const RESTLESS_MS = 950;
 /** A hub that has not looked for so long takes nobody's silence for what it may have missed itself. */
 const PAUSE_MS = 5_000;
 const DEFAULT_GRACE_MS = 90_000;
@@ -32,14 +35,17 @@ export interface LookingTools {
   readonly services: Services;
   /** Told after each look: what is to be stored. */
   onLook(outcome: RegionOutcome, before: ReadonlyMap<string, CitySight>): void;
+  /** Told when there was nothing to decide: cities may have said something that only people want to know. */
+  onGlance(): void;
 }
 
 export class Looking {
   readonly #tools: LookingTools;
   #touched: Set<string> | 'All' = 'All';
-  #isDue = true;
+  #isWoken = true;
   #wake: () => void = () => {};
   #awakeSinceMs: number | undefined;
+  #tickedAtMs = 0;
   #lookedAtMs = 0;
   #isRestless = true;
   /** As the last look saw them. */
@@ -76,9 +82,9 @@ export class Looking {
     this.soon();
   }
 
-  /** Asks for a look; many of these are one look. */
+  /** Something may concern a service; many of these are one look. */
   soon(): void {
-    this.#isDue = true;
+    this.#isWoken = true;
     this.#wake();
   }
 
@@ -90,57 +96,65 @@ export class Looking {
       const between = Math.min(MOST_BETWEEN_SECONDS, BETWEEN_PER_LOOK * tookSeconds);
       const pauseSeconds = Math.max(LEAST_BETWEEN_SECONDS, between);
       await this.#tools.clock.sleep(pauseSeconds, signal);
-      if (!this.#isDue && !signal.aborted) await this.#untilDue(TICK_SECONDS - pauseSeconds, signal);
+      if (!this.#isWoken && !signal.aborted) await this.#untilDue(TICK_SECONDS - pauseSeconds, signal);
     }
   }
 
   #untilDue(seconds: number, signal: AbortSignal): Promise<void> {
     const waking = new AbortController();
-    this.#wake = () => waking.abort();
+    this.#wake = () => {
+      // To abort again is not free, and there may be thousands of reasons to wake up once.
+      this.#wake = () => {};
+      waking.abort();
+    };
     return this.#tools.clock.sleep(seconds, AbortSignal.any([signal, waking.signal]));
   }
 
   #tick(): void {
     const { hubClock, cities, log } = this.#tools;
     const nowMs = hubClock.nowMs();
-    const awakeMs = awakeSince(this.#awakeSinceMs, this.#lookedAtMs, nowMs, PAUSE_MS);
+    const awakeMs = awakeSince(this.#awakeSinceMs, this.#tickedAtMs, nowMs, PAUSE_MS);
     if (this.#awakeSinceMs !== undefined && awakeMs !== this.#awakeSinceMs) {
-      log.warn({ pausedMs: nowMs - this.#lookedAtMs }, 'the hub was stopped for a while and listens anew');
+      log.warn({ pausedMs: nowMs - this.#tickedAtMs }, 'the hub was stopped for a while and listens anew');
       this.#touched = 'All';
-      this.#isDue = true;
     }
     this.#awakeSinceMs = awakeMs;
-    this.#lookedAtMs = nowMs;
-    if (this.#isDue || this.#isRestless || this.#hasTimeChanged(cities.knowledge(), nowMs)) this.#look(nowMs);
-    // The time that the look itself took is no pause: what came in meanwhile is heard before the next one.
-    this.#lookedAtMs = hubClock.nowMs();
-  }
-
-  /** Whether a city has become late, or has settled, by the mere passing of time. */
-  #hasTimeChanged(cities: readonly CityKnowledge[], nowMs: number): boolean {
-    const sights = sightsOf(cities, nowMs, this.#awakeSinceMs!, settingsFor(this.#pace.expected));
-    if (paced(this.#pace, this.#pace.told, nowMs) !== this.#pace) return true;
-    for (const [name, { isLate, steadiness, city }] of sights) {
-      if (steadiness !== city.steadiness || isLate !== this.#sights.get(name)?.isLate) return true;
-    }
-    return false;
-  }
-
-  #look(nowMs: number): void {
-    const { cities, services, onLook } = this.#tools;
-    this.#isDue = false;
-    this.#pace = paced(this.#pace, rhythmFor(shortestGraceMs(services.intents())), nowMs);
+    this.#tickedAtMs = nowMs;
+    this.#isWoken = false;
     const known = cities.knowledge();
     this.#noteChanges(known);
+    const sights = sightsOf(known, nowMs, awakeMs, settingsFor(this.#pace.expected));
+    if (this.#isDue(sights, nowMs)) this.#look(known, nowMs);
+    else this.#glance(sights);
+    // The time that the look itself took is no pause: what came in meanwhile is heard before the next one.
+    this.#tickedAtMs = hubClock.nowMs();
+  }
+
+  /** Nothing is to be decided. */
+  #glance(sights: ReadonlyMap<string, CitySight>): void {
+    this.#sights = sights;
+    this.#tools.onGlance();
+  }
+
+  #isDue(sights: ReadonlyMap<string, CitySight>, nowMs: number): boolean {
+    // What is only on its way can wait for the next second.
+    const isRestless = this.#isRestless && nowMs - this.#lookedAtMs >= RESTLESS_MS;
+    const isPaced = paced(this.#pace, this.#pace.told, nowMs) !== this.#pace;
+    return isPaced || isLookDue({ isRestless, sights: this.#sights }, sights, this.#touched);
+  }
+
+  #look(known: readonly CityKnowledge[], nowMs: number): void {
+    const { services, onLook } = this.#tools;
+    this.#lookedAtMs = nowMs;
+    this.#pace = paced(this.#pace, rhythmFor(shortestGraceMs(services.intents())), nowMs);
     const touched = this.#touched;
     this.#touched = new Set();
-    const all = services.all();
     const outcome = lookAtRegion({
       nowMs,
       awakeSinceMs: this.#awakeSinceMs!,
       settings: settingsFor(this.#pace.expected),
       cities: known,
-      services: all,
+      services: services.all(),
       ...(touched === 'All' ? {} : { touched }),
     });
     this.#isRestless = outcome.isRestless;

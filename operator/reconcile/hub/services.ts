@@ -3,6 +3,7 @@
  * stored soon after (storing.ts), and what could not be stored is read back and decided again.
  */
 import type { ModelService, ModelServiceSpec } from '../../../crds/model-service.ts';
+import type { KubeObject } from '../../kube/objects.ts';
 import { fingerprint } from '../../plan/canonical-json.ts';
 import type { Service, ServiceIntent, ServiceRecord } from '../../plan/failover/records.ts';
 import { intentOf, serviceKey } from '../../plan/hub/intent.ts';
@@ -29,8 +30,8 @@ interface Known {
 export interface ServiceListener {
   /** To be looked at: its spec has changed, it has come or gone, or its record was lost. */
   serviceTouched(key: string): void;
-  /** Its objects are not as they were: its status or its shares. */
-  objectsChanged(key: string): void;
+  /** Its objects are not as they were: its status or its shares. @param object undefined for one that is gone */
+  objectsChanged(key: string, object: KubeObject | undefined): void;
 }
 
 export class Services {
@@ -61,7 +62,7 @@ export class Services {
       this.#shares.subscribe(({ before, after }) => {
         const key = readShare((after ?? before) as never)?.key;
         this.#seeShare(key);
-        if (key !== undefined) this.#listener.objectsChanged(key);
+        if (key !== undefined) this.#listener.objectsChanged(key, after);
       }),
     ];
     return () => {
@@ -93,6 +94,10 @@ export class Services {
   /** Of the service, also when that is gone by now. */
   spec(key: string): ModelServiceSpec | undefined {
     return this.#known.get(key)?.spec;
+  }
+
+  get size(): number {
+    return this.#known.size;
   }
 
   has(key: string): boolean {
@@ -168,7 +173,7 @@ export class Services {
   #check(key: string, known: Known, service: ModelService, print: string): void {
     const at = known.prints.lastIndexOf(print);
     // Whatever else of the object has changed may call for another write.
-    this.#listener.objectsChanged(key);
+    this.#listener.objectsChanged(key, service);
     if (at >= 0) {
       known.prints.splice(0, at);
       return;

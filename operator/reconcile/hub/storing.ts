@@ -8,19 +8,24 @@ import { MANAGER } from '../../../crds/labels.ts';
 import type { ModelService, ModelServiceStatus } from '../../../crds/model-service.ts';
 import { cityNamespace, REGION_ANNOTATIONS } from '../../../crds/region.ts';
 import { isKubeError, type KubeClient } from '../../kube/client.ts';
-import type { UntypedObject } from '../../kube/objects.ts';
+import type { KubeObject, UntypedObject } from '../../kube/objects.ts';
 import { resourcePath, resources } from '../../kube/resources.ts';
 import type { ServiceRecord } from '../../plan/failover/records.ts';
 import { grantText, isWithdrawn, shareOf } from '../../plan/hub/share.ts';
-import { statusChange } from '../../plan/status.ts';
+import { placedChange } from '../../plan/hub/status-change.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { again, done, type Reconcile, type ReconcileResult } from '../../runtime/controller.ts';
 import type { Cities } from './cities.ts';
 import type { Services } from './services.ts';
 import { BY_SHARED, type HubStores, type KeptShare, keptShare } from './stores.ts';
 
-/** Between two writes of one status in which nothing but the load differs. */
-const LOAD_EVERY_SECONDS = 15;
+/** Between two writes of one status in which nothing but figures differ. */
+const FIGURES_EVERY_SECONDS = 15;
+/**
+ * What is not placed because the hub has just begun to listen is told only when listening takes longer than writing that
+ * into so many statuses would.
+ */
+const LISTENING_SECONDS_PER_SERVICE = 0.01;
 /** A share that is refused can be accepted later: a policy or a webhook may have refused it. */
 const AFTER_REFUSAL_SECONDS = 300;
 
@@ -45,6 +50,10 @@ export class Storing {
   readonly #tools: StoringTools;
   /** Monotonic seconds of the last write of a status, by key. */
   readonly #wroteAt = new Map<string, number>();
+  /** By UID: the version that a write has given an object, until that is seen. */
+  readonly #wrote = new Map<string, string>();
+  /** Monotonic seconds of the first reconcile. */
+  #beganAt: number | undefined;
   /** What the API server said of shares that it refuses, by key and city. */
   readonly #refusals = new Map<string, Map<string, string>>();
 
@@ -52,12 +61,29 @@ export class Storing {
     this.#tools = tools;
   }
 
+  /**
+   * Whether what is seen of a service or of its share is what this hub has just written: it calls for nothing more. To be
+   * asked once for each change.
+   */
+  isEcho(key: string, object: KubeObject | undefined): boolean {
+    const { uid, resourceVersion } = object?.metadata ?? {};
+    if (uid === undefined) return false;
+    const isEcho = this.#wrote.get(uid) === resourceVersion && this.#tools.services.object(key) !== undefined;
+    this.#wrote.delete(uid);
+    return isEcho;
+  }
+
   readonly reconcile: Reconcile = async ({ namespace, name }, signal) => {
     const key = `${namespace}/${name}`;
     const { services } = this.#tools;
     const record = services.record(key);
-    if (!record) return done;
+    if (!record) {
+      this.#wroteAt.delete(key);
+      return done;
+    }
     const service = services.object(key);
+    const patienceSeconds = service && this.#patience(record);
+    if (patienceSeconds) return again(patienceSeconds, 'the hub listens');
     const wait = service ? await this.#storeStatus(key, service, record, signal) : undefined;
     if (wait === 'NotYet') return done;
     const hadRefusals = this.#refusals.has(key);
@@ -69,7 +95,17 @@ export class Storing {
     return wait ?? done;
   };
 
-  /** @returns when to look again for a load that was not written; `NotYet` while nothing may be told */
+  /** Seconds to wait before anything is told of a service of which the hub itself waits to hear. */
+  #patience({ isProvisional, shares }: ServiceRecord): number | undefined {
+    const { clock, services } = this.#tools;
+    const nowSeconds = clock.monotonicSeconds();
+    this.#beganAt ??= nowSeconds;
+    if (!isProvisional || shares.size > 0) return undefined;
+    const rest = this.#beganAt + services.size * LISTENING_SECONDS_PER_SERVICE - nowSeconds;
+    return rest > 0 ? rest : undefined;
+  }
+
+  /** @returns when to look again for figures that was not written; `NotYet` while nothing may be told */
   async #storeStatus(
     key: string,
     service: ModelService,
@@ -79,11 +115,11 @@ export class Storing {
     const { clock, client, services, summarise, onWritten } = this.#tools;
     const status = summarise(service, record, [...(this.#refusals.get(key)?.values() ?? [])]);
     if (!status) return 'NotYet';
-    const change = statusChange(service.status, status);
+    const change = placedChange(service.status, status);
     if (change === 'None') return undefined;
     const waitSeconds =
-      (this.#wroteAt.get(key) ?? Number.NEGATIVE_INFINITY) + LOAD_EVERY_SECONDS - clock.monotonicSeconds();
-    if (change === 'LoadOnly' && waitSeconds > 0) return again(waitSeconds, 'the load has changed');
+      (this.#wroteAt.get(key) ?? Number.NEGATIVE_INFINITY) + FIGURES_EVERY_SECONDS - clock.monotonicSeconds();
+    if (change === 'FiguresOnly' && waitSeconds > 0) return again(waitSeconds, 'figures have changed');
     const { apiVersion, metadata } = service;
     const { uid, resourceVersion } = metadata;
     const object: UntypedObject = {
@@ -98,10 +134,15 @@ export class Storing {
       status,
     };
     services.storing(key, status.placement);
-    await client.patchStatus(resources.ModelService, object, { fieldManager: MANAGER, force: true, signal });
+    const options = { fieldManager: MANAGER, force: true, signal };
+    this.#remember(await client.patchStatus(resources.ModelService, object, options));
     this.#wroteAt.set(key, clock.monotonicSeconds());
     onWritten(service, status);
     return undefined;
+  }
+
+  #remember({ metadata: { uid, resourceVersion } }: KubeObject): void {
+    if (uid !== undefined && resourceVersion !== undefined) this.#wrote.set(uid, resourceVersion);
   }
 
   /** @returns whether the API server refuses any share as it is */
@@ -135,7 +176,8 @@ export class Storing {
   async #apply(key: string, city: string, share: UntypedObject, signal: AbortSignal): Promise<void> {
     const { client } = this.#tools;
     try {
-      await client.apply(resources.ModelService, share, { fieldManager: MANAGER, force: true, signal });
+      const options = { fieldManager: MANAGER, force: true, signal };
+      this.#remember(await client.apply(resources.ModelService, share, options));
       this.#accepted(key, city);
     } catch (error) {
       if (!isKubeError(error, 'terminal')) throw error;

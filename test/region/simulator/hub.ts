@@ -4,11 +4,12 @@
  */
 import type { Taint } from '../../../crds/city-cluster.ts';
 import type { Grant } from '../../../operator/plan/failover/claim.ts';
+import { isLookDue } from '../../../operator/plan/failover/due.ts';
 import type { RegionInput } from '../../../operator/plan/failover/look.ts';
 import type { CityKnowledge, ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
-import { awakeSince } from '../../../operator/plan/failover/sights.ts';
+import { awakeSince, sightsOf } from '../../../operator/plan/failover/sights.ts';
 import { ALWAYS_THERE, type Steadiness } from '../../../operator/plan/failover/steadiness.ts';
 import { touchedBy } from '../../../operator/plan/failover/touched.ts';
 import type { View } from '../../../operator/plan/failover/vantage.ts';
@@ -48,6 +49,7 @@ export interface HubView {
 }
 
 const LOOK_EVERY_MS = 1_000;
+const NOTHING_DECIDED: RegionOutcome['records'] = new Map();
 
 export class SimulatedHub {
   readonly #world: HubWorld;
@@ -70,6 +72,8 @@ export class SimulatedHub {
   #heard = new Map<string, number>();
   #inbox: Report[] = [];
   #touched: Set<string> | undefined;
+  /** The last look, with what was seen since. */
+  #last: RegionOutcome | undefined;
 
   constructor(world: HubWorld) {
     this.#world = world;
@@ -92,6 +96,7 @@ export class SimulatedHub {
     }
     this.isUp = false;
     this.#awakeSinceMs = undefined;
+    this.#last = undefined;
     this.#seen.clear();
     this.#heard = new Map();
     this.#inbox = [];
@@ -188,8 +193,16 @@ export class SimulatedHub {
         return { intent, ...(record ? { record } : {}) };
       }),
     };
-    const outcome = look({ ...seen, settings, ...(this.#touched ? { touched: this.#touched } : {}) });
+    const sights = sightsOf(cities, nowMs, this.#awakeSinceMs, settings);
+    const touched = this.#touched;
     this.#touched = new Set();
+    if (this.#last && !isLookDue(this.#last, sights, touched ?? 'All')) {
+      this.#last = { ...this.#last, sights };
+      onLook(seen, { ...this.#last, records: NOTHING_DECIDED });
+      return;
+    }
+    const outcome = look({ ...seen, settings, ...(touched ? { touched } : {}) });
+    this.#last = outcome;
     onLook(seen, outcome);
     this.#store(outcome);
   }
