@@ -90,6 +90,28 @@ describe('a hub that is away', () => {
     });
     await untilReplicas('alone', 3);
   }, 300_000);
+
+  test('or has lost its power: the city goes on, and obeys what is decided when it is up again', async () => {
+    const key = city.key('powerless');
+    const grant = await hub.grant(key, 2);
+    await untilReplicas('powerless', 2);
+    await hub.until('the hub knows', async () => (await hub.claim(key))?.epoch === grant.epoch);
+    const { sessions } = city.counted;
+    await hubCluster.faults.kill();
+    try {
+      await city.operator.until('a new session has begun', async () => city.counted.sessions > sessions);
+      expect(city.counted.connection).toBe('Unreachable');
+      await city.operator.kubectl('delete', 'ms', 'powerless');
+      await untilReplicas('powerless', 2);
+    } finally {
+      await hubCluster.faults.restart();
+    }
+    await hub.until('the city is back', async () => city.counted.connection === 'Connected', 60);
+    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session, 60);
+    expect(await hub.claim(key)).toMatchObject({ epoch: grant.epoch, floor: 2, ceiling: 2 });
+    await hub.grant(key, 3);
+    await untilReplicas('powerless', 3);
+  }, 300_000);
 });
 
 describe('a second cluster of the same name', () => {

@@ -60,8 +60,17 @@ describe('joining', () => {
     ]);
   });
 
+  async function tell(name: string, status: 'True' | 'Unknown', reason: 'Heard' | 'Late'): Promise<void> {
+    const times = { observedGeneration: 1, lastTransitionTime: '2026-03-01T12:00:00Z' };
+    const ready = { type: 'Ready', status, reason, message: 'as the test says', ...times };
+    const object = { metadata: { name }, status: { conditions: [ready] } } as KubeObject;
+    const as = { fieldManager: 'test', method: 'merge' } as const;
+    await hub.admin.patchStatus(resources.CityCluster, object, as);
+  }
+
   test('a token that was deleted is worthless at once, and a new one is made', async () => {
     const { metadata } = await joined('faro');
+    await tell(metadata.name, 'True', 'Heard');
     const namespace = cityNamespace(metadata.name);
     const old = await hub.token(metadata.name);
     const client = hub.connectAs(old);
@@ -76,7 +85,8 @@ describe('joining', () => {
       ),
     );
     await client.close();
-    await hub.admin.delete(resources.Lease, { namespace, name: 'heartbeat' }); // gives the hub reason to look
+    // With such a token nobody beats.
+    await tell(metadata.name, 'Unknown', 'Late');
     const renewed = await hub.token(metadata.name);
     expect(renewed).not.toBe(old);
     const again = hub.connectAs(renewed);

@@ -15,7 +15,10 @@ import type { Key } from '../../runtime/key.ts';
 import type { RuntimeMetrics } from '../../runtime/metrics.ts';
 import type { Store } from '../../runtime/store.ts';
 
-/** Secrets are not watched, since that would show all of them: a token that was deleted is replaced at the next look. */
+/**
+ * Secrets are not watched, since whoever may watch a token may read it: one that was deleted is replaced at the next look,
+ * and a city that falls silent is looked at at once.
+ */
 const LOOK_EVERY_SECONDS = 600;
 /** For a namespace to be removed, or for new rights to take effect. */
 const SOON_SECONDS = 1;
@@ -72,10 +75,9 @@ export class Joining {
       this.controller.enqueue({ cluster: cityClusters.cluster, namespace: '', name });
     const ends = [
       cityClusters.subscribe(({ key, before, after }) => {
-        // Its status changes often and is none of our business.
-        if (before?.metadata.generation !== after?.metadata.generation || isAnother(before, after)) {
-          enqueue(key.name);
-        }
+        // Its status changes often and is none of our business, but that it is silent may be for want of a token.
+        const isEdited = before?.metadata.generation !== after?.metadata.generation;
+        if (isEdited || isAnother(before, after) || fellSilent(before, after)) enqueue(key.name);
       }),
       ...contents.map((store) =>
         store.subscribe(({ key, after }) => {
@@ -133,6 +135,14 @@ export class Joining {
 }
 
 const CITY_PREFIX = cityNamespace('');
+
+function fellSilent(before: CityCluster | undefined, after: CityCluster | undefined): boolean {
+  return isReady(before) && !isReady(after);
+}
+
+function isReady(city: CityCluster | undefined): boolean {
+  return city?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
 
 function isAnother(before: KubeObject | undefined, after: KubeObject | undefined): boolean {
   return before?.metadata.uid !== after?.metadata.uid;
