@@ -18,6 +18,8 @@ interface Held {
 export interface CityOptions {
   readonly gpus?: number;
   readonly address?: string;
+  /** Of every service; by default a path at the address. */
+  readonly url?: string;
   /** Identity of the cluster that plays. */
   readonly holder?: string;
   readonly cpus?: number;
@@ -121,7 +123,7 @@ export class PlayedCity {
   }
 
   #content(): Omit<CityReportBody, 'session' | 'sequence'> & { session: string } {
-    const { gpus = 8, cpus = 64, address } = this.#options;
+    const { gpus = 8, cpus = 64, address, url } = this.#options;
     const used = [...this.held.values()].reduce((sum, { running }) => sum + running, 0);
     const capacity = [
       { resource: 'nvidia.com/gpu', total: gpus, forShares: gpus, used },
@@ -140,7 +142,7 @@ export class PlayedCity {
           needed: this.needed,
           ...(ready > 0 ? { version: '3', ...this.load } : {}),
           ...(ready < running ? this.complaint : { reason: 'Serving' }),
-          ...(address ? { url: `${address}/${key}` } : {}),
+          ...(url || address ? { url: url ?? `${address}/${key}` } : {}),
         },
       ]),
     );

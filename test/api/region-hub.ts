@@ -64,6 +64,7 @@ export class RegionHub {
     const [modelServices] = createReflectors(stores, tools);
     const role = createHubRole(true, {
       ...tools,
+      askEverySeconds: 1,
       events,
       modelServices: stores.modelServices,
       operatorNamespace: 'aicity-system',
