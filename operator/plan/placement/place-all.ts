@@ -106,11 +106,21 @@ function byPriority(a: PlacementRequest, b: PlacementRequest): number {
   return b.priority - a.priority || (a.key < b.key ? -1 : 1);
 }
 
+const spellings = new WeakMap<Placement, string>();
+
+function spelled(placement: Placement): string {
+  const known = spellings.get(placement);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(placement);
+  spellings.set(placement, text);
+  return text;
+}
+
 /** Services often share one placement word for word, and judging five hundred cities is most of the work. */
 function memoised(judge: (placement: Placement) => Candidate[]): (placement: Placement) => Candidates {
   const known = new Map<string, Candidates>();
   return (placement) => {
-    const key = JSON.stringify(placement);
+    const key = spelled(placement);
     const found = known.get(key);
     if (found) return found;
     const all = judge(placement);

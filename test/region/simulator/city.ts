@@ -174,11 +174,13 @@ export class SimulatedCity {
   /** Pods that exist, and those of them that are ready. */
   podsOf(service: string): { running: number; ready: number } {
     const { nowMs } = this.#world.agenda;
-    const pods = this.held.get(service)?.pods ?? [];
-    return {
-      running: pods.filter(({ startedAtMs }) => startedAtMs !== undefined).length,
-      ready: pods.filter(({ readyAtMs = Number.POSITIVE_INFINITY }) => readyAtMs <= nowMs).length,
-    };
+    let running = 0;
+    let ready = 0;
+    for (const { startedAtMs, readyAtMs = Number.POSITIVE_INFINITY } of this.held.get(service)?.pods ?? []) {
+      if (startedAtMs !== undefined) running++;
+      if (readyAtMs <= nowMs) ready++;
+    }
+    return { running, ready };
   }
 
   #obeys(service: string, grant: Grant): boolean {

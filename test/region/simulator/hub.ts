@@ -62,6 +62,8 @@ export class SimulatedHub {
   readonly #views = new Map<string, ReadonlyMap<string, View>>();
   /** By city and service: grants that were stored and that the city has not said to obey. */
   readonly #open = new Map<string, Map<string, Grant>>();
+  /** What is known of each city, made when it is asked for and something has changed since. */
+  readonly #known = new Map<string, CityKnowledge>();
   /** As the last look saw them. */
   readonly #seen = new Map<string, CityKnowledge>();
   isUp = true;
@@ -98,6 +100,7 @@ export class SimulatedHub {
     this.#awakeSinceMs = undefined;
     this.#last = undefined;
     this.#seen.clear();
+    this.#known.clear();
     this.#heard = new Map();
     this.#inbox = [];
     this.#open.clear();
@@ -143,6 +146,7 @@ export class SimulatedHub {
     if (before && report.sequence <= before.sequence) return;
     const { nowMs } = this.#world.agenda;
     this.#reports.set(report.city, report);
+    this.#known.delete(report.city);
     this.#views.set(
       report.city,
       new Map([...report.views].map(([peer, { sees, ageMs }]) => [peer, { sees, atMs: nowMs - ageMs }])),
@@ -153,9 +157,11 @@ export class SimulatedHub {
 
   knowledge(): CityKnowledge[] {
     return [...this.cities.values()].map((spec): CityKnowledge => {
+      const known = this.#known.get(spec.name);
+      if (known && isAsWritten(known, spec)) return known;
       const report = this.#reports.get(spec.name);
       const heardAtMs = this.#heard.get(spec.name);
-      return {
+      const made = {
         ...spec,
         capacity: report?.capacity ?? {},
         ...(heardAtMs === undefined ? {} : { heardAtMs, reportedAtMs: heardAtMs }),
@@ -164,13 +170,17 @@ export class SimulatedHub {
         views: this.#views.get(spec.name) ?? new Map(),
         steadiness: this.#steadiness.get(spec.name) ?? ALWAYS_THERE,
       };
+      this.#known.set(spec.name, made);
+      return made;
     });
   }
 
   /** Takes note of which services what is now known of the cities concerns. */
   #noteChanges(cities: readonly CityKnowledge[], awakeSinceMs: number): void {
     for (const city of cities) {
-      const touched = touchedBy(this.#seen.get(city.name), city, awakeSinceMs);
+      const before = this.#seen.get(city.name);
+      if (before === city) continue;
+      const touched = touchedBy(before, city, awakeSinceMs);
       this.#seen.set(city.name, city);
       if (touched === 'All') this.touchAll();
       else for (const key of touched) this.touch(key);
@@ -214,7 +224,11 @@ export class SimulatedHub {
       this.records.set(key, record);
       for (const city of this.#remember(key, record)) cities.add(city);
     }
-    for (const [city, one] of steadiness) this.#steadiness.set(city, one);
+    for (const [city, one] of steadiness) {
+      if (this.#steadiness.get(city) === one) continue;
+      this.#steadiness.set(city, one);
+      this.#known.delete(city);
+    }
     if (this.#isHalfWritten) return;
     for (const city of cities) this.#send(city);
   }
@@ -243,4 +257,15 @@ export class SimulatedHub {
     const message: Grants = { grants: new Map(open), ...(answers === undefined ? {} : { answers }) };
     this.#world.network.send(HUB, city, () => this.#world.deliverToCity(city, message));
   }
+}
+
+/** Whether people have changed nothing since. */
+function isAsWritten(known: CityKnowledge, spec: CitySpec): boolean {
+  return (
+    known.labels === spec.labels &&
+    known.taints === spec.taints &&
+    known.isDraining === spec.isDraining &&
+    known.pricePerHour === spec.pricePerHour &&
+    known.carbonIntensity === spec.carbonIntensity
+  );
 }

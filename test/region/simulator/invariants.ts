@@ -1,6 +1,11 @@
 /** What must hold at every moment, checked by other means than the code that is to bring it about. */
 import { handoverLimit } from '../../../operator/plan/failover/handover.ts';
-import type { ServiceIntent, ServiceRecord, ShareRecord } from '../../../operator/plan/failover/records.ts';
+import type {
+  CityKnowledge,
+  ServiceIntent,
+  ServiceRecord,
+  ShareRecord,
+} from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import type { FailoverSettings } from '../../../operator/plan/failover/rhythm.ts';
 import { labelsOf } from '../../../operator/plan/placement/city.ts';
@@ -23,10 +28,13 @@ export interface LookCheck {
 }
 
 export function checkLook(check: LookCheck): void {
+  const facts = { ...check, known: knownCities(check.seen), holders: holdersIn(check.cities) };
   for (const { intent, record: before } of check.seen.services) {
     const after = check.outcome.records.get(intent.key) ?? before;
     if (!after) continue;
-    for (const invariant of PER_SERVICE) invariant({ ...check, intent, before, after });
+    const one = { ...facts, intent, before, after };
+    for (const invariant of OF_WHAT_STANDS) invariant(one);
+    if (after !== before) for (const invariant of OF_WHAT_CHANGES) invariant(one);
   }
   movesBounded(check);
 }
@@ -35,7 +43,35 @@ interface ServiceCheck extends LookCheck {
   readonly intent: ServiceIntent;
   readonly before: ServiceRecord | undefined;
   readonly after: ServiceRecord;
+  /** The cities that the look saw, by name. */
+  readonly known: ReadonlyMap<string, CityKnowledge>;
+  /** By service: what it is granted in the cities, as they hold it and not as the hub believes. */
+  readonly holders: ReadonlyMap<string, readonly Holder[]>;
 }
+
+interface Holder {
+  readonly city: string;
+  readonly ceiling: number;
+}
+
+function knownCities({ cities }: HubView): Map<string, CityKnowledge> {
+  return new Map(cities.map((city) => [city.name, city]));
+}
+
+function holdersIn(cities: LookCheck['cities']): Map<string, Holder[]> {
+  const holders = new Map<string, Holder[]>();
+  for (const [city, { held }] of cities) {
+    for (const [key, { grant }] of held) {
+      const holder = { city, ceiling: grant.ceiling };
+      const others = holders.get(key);
+      if (others) others.push(holder);
+      else holders.set(key, [holder]);
+    }
+  }
+  return holders;
+}
+
+const NOBODY: readonly Holder[] = [];
 
 type Invariant = (check: ServiceCheck) => void;
 
@@ -43,10 +79,9 @@ const isWrittenOff = ({ standing: { phase } }: ShareRecord): boolean =>
   phase === 'Moving' || phase === 'Moved';
 
 /** What the hub believes a city may hold is at least what it does hold, as long as the hub has its memory. */
-const nothingUnknown: Invariant = ({ after, cities, intent, hasForgotten }) => {
-  for (const [name, city] of cities) {
+const nothingUnknown: Invariant = ({ after, holders, intent, hasForgotten }) => {
+  for (const { city: name, ceiling } of holders.get(intent.key) ?? NOBODY) {
     const share = after.shares.get(name);
-    const { ceiling = 0 } = city.held.get(intent.key)?.grant ?? {};
     if (hasForgotten && (!share || share.grant.epoch === 0)) continue;
     if (ceiling > (share?.mayHold ?? 0)) {
       broken(intent.key, `${name} holds ${ceiling}, the hub thinks at most ${share?.mayHold ?? 0}`);
@@ -73,11 +108,11 @@ const maximumKept: Invariant = ({ before, after, cities, intent }) => {
   }
 };
 
-const residencyKept: Invariant = ({ after, cities, intent, seen }) => {
+const residencyKept: Invariant = ({ after, cities, intent, known }) => {
   const { residency } = intent.placement;
   if (!residency) return;
   for (const [name, { grant, assigned, standing }] of after.shares) {
-    const city = seen.cities.find((one) => one.name === name);
+    const city = known.get(name);
     if (!city || matches(residency, labelsOf(city))) continue;
     const { epoch = 0, ceiling = 0 } = cities.get(name)?.held.get(intent.key)?.grant ?? {};
     if (grant.epoch > epoch && grant.ceiling > ceiling) {
@@ -90,12 +125,12 @@ const residencyKept: Invariant = ({ after, cities, intent, seen }) => {
 };
 
 /** A ready replica is given up only when as many as wanted are ready without it, or when it may not be there. */
-const startedElsewhereFirst: Invariant = ({ before, after, intent, seen, settings }) => {
+const startedElsewhereFirst: Invariant = ({ before, after, intent, known, seen, settings }) => {
   let lost = 0;
   let left = 0;
   for (const [name, share] of after.shares) {
-    const city = seen.cities.find((one) => one.name === name);
-    if (!city || !isHeard(seen, name, settings) || isWrittenOff(share)) continue;
+    const city = known.get(name);
+    if (!isHeard(city, seen, settings) || isWrittenOff(share)) continue;
     const { ready = 0, floor = 0 } = city.claims.get(intent.key) ?? {};
     left += Math.min(ready, share.grant.floor);
     const mustGo = share.isYielding || isForbidden(intent, city);
@@ -111,7 +146,7 @@ const startedElsewhereFirst: Invariant = ({ before, after, intent, seen, setting
 };
 
 /** A city that was not cut off is never written off; one that another city sees is not either. */
-const noFalseAlarm: Invariant = ({ before, after, intent, seen, settings, disturbedAtMs }) => {
+const noFalseAlarm: Invariant = ({ before, after, intent, known, seen, settings, disturbedAtMs }) => {
   for (const [name, { standing }] of after.shares) {
     if (standing.phase !== 'Moving' || before?.shares.get(name)?.standing.phase === 'Moving') continue;
     const disturbed = disturbedAtMs(name);
@@ -119,7 +154,7 @@ const noFalseAlarm: Invariant = ({ before, after, intent, seen, settings, distur
     if (disturbed === undefined || seen.nowMs - disturbed > graceMs + settings.confirmMs + HEALED_MS) {
       broken(intent.key, `${name} is written off although nothing has kept it from being heard`);
     }
-    const city = seen.cities.find((one) => one.name === name)!;
+    const city = known.get(name)!;
     const silentMs = seen.nowMs - Math.max(city.heardAtMs ?? 0, seen.awakeSinceMs);
     if (silentMs < graceMs)
       broken(intent.key, `${name} is written off after ${silentMs} ms, within the grace`);
@@ -149,12 +184,13 @@ const silentLeftAlone: Invariant = ({ before, after, intent }) => {
 };
 
 /** What is meant for the cities is never more than wanted, but for what silent cities hold. */
-const assignedExactly: Invariant = ({ after, intent, seen, settings }) => {
-  const shares = [...after.shares.values()];
-  const pinned = shares
-    .filter(({ city }) => !isHeard(seen, city, settings))
-    .reduce((sum, { assigned }) => sum + assigned, 0);
-  const total = shares.reduce((sum, { assigned }) => sum + assigned, 0);
+const assignedExactly: Invariant = ({ after, intent, known, seen, settings }) => {
+  let pinned = 0;
+  let total = 0;
+  for (const [city, { assigned }] of after.shares) {
+    total += assigned;
+    if (!isHeard(known.get(city), seen, settings)) pinned += assigned;
+  }
   const isPlaced = !after.isProvisional;
   if (isPlaced && total > Math.max(intent.replicas, pinned)) {
     broken(intent.key, `${total} replicas are meant for cities, ${intent.replicas} are wanted`);
@@ -164,14 +200,15 @@ const assignedExactly: Invariant = ({ after, intent, seen, settings }) => {
   }
 };
 
-const PER_SERVICE: readonly Invariant[] = [
-  nothingUnknown,
+/** Cities and edits can break them although nothing was decided. */
+const OF_WHAT_STANDS: readonly Invariant[] = [nothingUnknown, residencyKept, assignedExactly];
+
+/** About what a look has changed: with the record as it was before each of them holds by its first comparison. */
+const OF_WHAT_CHANGES: readonly Invariant[] = [
   maximumKept,
-  residencyKept,
   startedElsewhereFirst,
   noFalseAlarm,
   silentLeftAlone,
-  assignedExactly,
 ];
 
 /**
@@ -198,11 +235,11 @@ function movesBounded({ seen, outcome, settings }: LookCheck): void {
 }
 
 function isHeard(
-  { cities, nowMs, awakeSinceMs }: HubView,
-  name: string,
+  city: CityKnowledge | undefined,
+  { nowMs, awakeSinceMs }: HubView,
   settings: FailoverSettings,
-): boolean {
-  const { heardAtMs = Number.NEGATIVE_INFINITY } = cities.find((city) => city.name === name) ?? {};
+): city is CityKnowledge {
+  const heardAtMs = city?.heardAtMs ?? Number.NEGATIVE_INFINITY;
   return heardAtMs >= awakeSinceMs && nowMs - heardAtMs < settings.lateAfterMs;
 }
 

@@ -35,6 +35,7 @@ export class SimulatedRegion {
   readonly hub: SimulatedHub;
   readonly cities = new Map<string, SimulatedCity>();
   readonly #options: RegionOptions;
+  readonly #peers = new Map<string, SimulatedCity[]>();
 
   constructor(options: RegionOptions) {
     this.#options = options;
@@ -74,6 +75,7 @@ export class SimulatedRegion {
       onObey: checkObeyed,
     });
     this.cities.set(name, city);
+    this.#peers.clear();
     return city;
   }
 
@@ -110,10 +112,14 @@ export class SimulatedRegion {
 
   /** Each city looks at the next four in a ring: enough for a second view, and few enough for a large region. */
   #peersOf(city: string): SimulatedCity[] {
+    const known = this.#peers.get(city);
+    if (known) return known;
     const all = [...this.cities.values()];
     const at = all.findIndex(({ name }) => name === city);
     const count = Math.min(4, all.length - 1);
-    return Array.from({ length: count }, (_, i) => all[(at + i + 1) % all.length]!);
+    const peers = Array.from({ length: count }, (_, i) => all[(at + i + 1) % all.length]!);
+    this.#peers.set(city, peers);
+    return peers;
   }
 
   #traceLook(seen: HubView, { records }: RegionOutcome): void {

@@ -6,13 +6,19 @@ import { Placement } from '../../../crds/placement.ts';
 import type { RegionInput } from '../../../operator/plan/failover/look.ts';
 import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { placeAll } from '../../../operator/plan/placement/place-all.ts';
-import { GPU } from './faults.ts';
+import { type Fault, GPU } from './faults.ts';
 import { broken } from './invariants.ts';
 import { SimulatedRegion } from './region.ts';
+import { Watcher } from './watcher.ts';
 
 export interface ScaleOptions {
   readonly cities: number;
   readonly services: number;
+}
+
+export interface LargeOptions extends ScaleOptions {
+  /** Told how far it is. */
+  readonly tell?: (line: string) => void;
 }
 
 export interface ScaleResult extends ScaleOptions {
@@ -21,7 +27,7 @@ export interface ScaleResult extends ScaleOptions {
   readonly placeSeconds: number;
   /** The longest look while all comes up from nothing: placement, ceilings, grants. */
   readonly firstLookSeconds: number;
-  /** A mean look with nothing to do. */
+  /** What the looks of a second take at rest, in the mean; with nothing to decide there is none. */
   readonly restLookSeconds: number;
   /** The longest look while a city is lost and its services are started elsewhere. */
   readonly failoverLookSeconds: number;
@@ -31,38 +37,61 @@ export interface ScaleResult extends ScaleOptions {
 
 const GRACE_MS = 90_000;
 const MINUTE_MS = 60_000;
+/** At the end nothing has been decided for some minutes. */
+const CALM_MS = 3 * MINUTE_MS;
+const TOLD_EVERY_LOOKS = 30;
 /** Cities are filled to a part, so that one of them can be lost. */
 const FILL = 0.6;
 
-export function simulateLarge({ cities, services }: ScaleOptions): ScaleResult {
+/** @throws InvariantBroken when anything that must hold does not, at any look or in any calm */
+export function simulateLarge({ cities, services, tell = () => {} }: LargeOptions): ScaleResult {
   const looks: number[] = [];
-  const region = new SimulatedRegion({
+  const watcher = new Watcher();
+  const region: SimulatedRegion = new SimulatedRegion({
     seed: 1,
     shortestGraceMs: GRACE_MS,
     look: (input) => timed(input, looks),
+    onLook: (seen, outcome) => {
+      watcher.onLook(region, seen, outcome);
+      if (watcher.looks % TOLD_EVERY_LOOKS === 0) tell(`${Math.round(seen.nowMs / 1000)} s of virtual time`);
+    },
   });
   const replicas = build(region, { cities, services });
   const placeSeconds = placingTime(region);
   region.start();
   const firstLookSeconds = Math.max(...passed(region, MINUTE_MS, looks));
   checkAllReady(region, 'come up');
+  tell('everything is ready; at rest');
   const before = region.network.reports;
   const atRest = passed(region, 5 * MINUTE_MS, looks);
   const reports = (region.network.reports - before) / cities / 5;
-  const [lost] = region.cities.values();
-  lost!.lose();
+  const [city] = region.cities.values();
+  const lost: Fault = {
+    kind: 'city lost',
+    on: city!.name,
+    disturbs: true,
+    begin: () => city!.lose(),
+    end: () => city!.recover(),
+  };
+  tell(`${lost.on} is lost`);
+  watcher.begins(lost, GRACE_MS + MINUTE_MS, GRACE_MS);
+  lost.begin();
   const failoverLookSeconds = Math.max(...passed(region, GRACE_MS + MINUTE_MS, looks));
   checkAllReady(region, 'are replaced');
-  lost!.recover();
+  tell(`${lost.on} is replaced, and comes back`);
+  watcher.ends(lost, region.agenda.nowMs);
+  lost.end?.();
   passed(region, 2 * MINUTE_MS, looks);
   checkAllReady(region, 'are left when the city is back');
+  passed(region, CALM_MS, looks);
+  watcher.checkAtTheEnd(region);
   return {
     cities,
     services,
     replicas,
     placeSeconds,
     firstLookSeconds,
-    restLookSeconds: atRest.reduce((sum, one) => sum + one, 0) / atRest.length,
+    restLookSeconds: atRest.reduce((sum, one) => sum + one, 0) / (5 * 60),
     failoverLookSeconds,
     reportsPerCityAndMinuteAtRest: reports,
     memoryMegabytes: Math.round(process.memoryUsage().rss / 1e6),

@@ -1,24 +1,28 @@
 /**
  * Seeded random fault schedules over the operator's own placement and failover code, on a virtual clock:
  *
- *   npm run simulate -- [--schedules=200] [--first=1] [--maintenance] [--json]
+ *   npm run simulate -- [--schedules=200] [--first=1] [--workers=CORES] [--maintenance] [--json]
  *   npm run simulate -- --seed=1234 --trace             replays one schedule and tells all that happens
  *   npm run simulate -- --cities=500 --services=20000   a large region, measured
  *   npm run simulate -- --scenario=FILE [--seed=1] [--trace]
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { SimulatorStage } from '../scenarios/in-simulator.ts';
 import { perform } from '../scenarios/perform.ts';
 import { readScenario } from '../scenarios/scenario.ts';
 import type { FaultClass } from './faults.ts';
+import { Progress } from './progress.ts';
 import { simulateLarge } from './scale.ts';
-import { simulate } from './simulation.ts';
+import { runSchedules, type SchedulesResult, Tally } from './schedules.ts';
+import { type SimulationResult, simulate } from './simulation.ts';
 
 const { values } = parseArgs({
   options: {
     schedules: { type: 'string', default: '200' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    workers: { type: 'string' },
     maintenance: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     cities: { type: 'string' },
@@ -34,6 +38,7 @@ if (values.scenario !== undefined) {
   const result = simulateLarge({
     cities: wholeNumber('cities', values.cities),
     services: wholeNumber('services', values.services),
+    tell: (line) => console.error(line),
   });
   print(
     result,
@@ -43,8 +48,12 @@ if (values.scenario !== undefined) {
   const of: FaultClass = values.maintenance ? 'Maintenance' : 'All';
   const result =
     values.seed === undefined
-      ? runSchedules(wholeNumber('first', values.first), wholeNumber('schedules', values.schedules), of)
-      : runSchedules(wholeNumber('seed', values.seed), 1, of);
+      ? await playSchedules(
+          wholeNumber('first', values.first),
+          wholeNumber('schedules', values.schedules),
+          of,
+        )
+      : await playSchedules(wholeNumber('seed', values.seed), 1, of);
   const { schedules, failures, looks, reports, failovers, seconds } = result;
   print(
     result,
@@ -70,24 +79,24 @@ async function playScenario(file: string): Promise<void> {
   }
 }
 
-function runSchedules(first: number, schedules: number, of: FaultClass) {
-  const began = performance.now();
-  const failures: { seed: number; failure: string }[] = [];
-  const faults: Record<string, number> = {};
-  let [looks, reports, failovers] = [0, 0, 0];
-  for (let seed = first; seed < first + schedules; seed++) {
-    const result = simulate({ seed, of, ...(values.trace ? { trace: console.log } : {}) });
-    looks += result.looks;
-    reports += result.reports;
-    failovers += result.failovers;
-    for (const kind of result.faults) faults[kind] = (faults[kind] ?? 0) + 1;
-    if (result.failure === undefined) continue;
-    failures.push({ seed, failure: result.failure });
+async function playSchedules(first: number, schedules: number, of: FaultClass): Promise<SchedulesResult> {
+  const progress = new Progress(schedules);
+  const onResult = ({ seed, failure }: SimulationResult): void => {
+    progress.done();
+    if (failure === undefined) return;
     const replay = `npm run simulate -- --seed=${seed}${of === 'Maintenance' ? ' --maintenance' : ''} --trace`;
-    console.error(`seed ${seed}: ${result.failure}\nreplay: ${replay}`);
+    console.error(`seed ${seed}: ${failure}\nreplay: ${replay}`);
+  };
+  if (values.seed === undefined) {
+    const workers = wholeNumber('workers', values.workers ?? String(availableParallelism()));
+    return await runSchedules({ first, schedules, of, workers, onResult });
   }
-  const seconds = (performance.now() - began) / 1000;
-  return { schedules, failures, looks, reports, failovers, faults, seconds };
+  const began = performance.now();
+  const tally = new Tally();
+  const result = simulate({ seed: first, of, ...(values.trace ? { trace: console.log } : {}) });
+  tally.add(result);
+  onResult(result);
+  return { schedules: 1, ...tally.sums(), seconds: (performance.now() - began) / 1000 };
 }
 
 function print(result: object, lines: string): void {

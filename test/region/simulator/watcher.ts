@@ -47,10 +47,11 @@ export class Watcher {
 
   onLook(region: SimulatedRegion, seen: HubView, outcome: RegionOutcome): void {
     this.looks++;
-    const before = new Map(seen.services.map(({ intent, record }) => [intent.key, record]));
+    // What came out is not stored yet.
     for (const [key, record] of outcome.records) {
-      this.#countFailovers(before.get(key), record);
-      if (isNews(before.get(key), record)) this.#changedAtMs = seen.nowMs;
+      const before = region.hub.records.get(key);
+      this.#countFailovers(before, record);
+      if (isNews(before, record)) this.#changedAtMs = seen.nowMs;
     }
     checkLook({
       seen,
