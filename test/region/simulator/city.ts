@@ -56,6 +56,8 @@ export class SimulatedCity {
   /** Pods start and do not become ready. */
   isUnfit = false;
   readonly held = new Map<string, Held>();
+  /** How often what is granted has changed. */
+  heldVersion = 0;
   /** Replicas that the load needs, by service. */
   readonly needed = new Map<string, number>();
   #sessions = 0;
@@ -129,6 +131,7 @@ export class SimulatedCity {
   /** The city is installed anew: nothing of what was agreed is left. */
   reinstall(): void {
     this.held.clear();
+    this.heldVersion++;
     this.#restart();
   }
 
@@ -190,6 +193,7 @@ export class SimulatedCity {
     this.#world.trace(`${this.name} obeys ${service} #${grant.epoch}: ${grant.floor}–${grant.ceiling}`);
     const pods = this.held.get(service)?.pods ?? [];
     this.held.set(service, { grant, pods, ...this.#lingering(grant, pods) });
+    this.heldVersion++;
     return true;
   }
 
@@ -274,6 +278,7 @@ export class SimulatedCity {
     const newId = () => `${this.name}-${++this.#sessions}`;
     this.#session = stepSession(this.#session, input, this.#world.rhythm, newId);
     if (this.session === before) return;
+    this.heldVersion++;
     // What was withdrawn need not be remembered any longer: no grant of an earlier session is obeyed.
     for (const [key, { grant }] of this.held) if (isWithdrawn(grant)) this.held.delete(key);
     this.#reportSoon();

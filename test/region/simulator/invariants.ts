@@ -27,26 +27,56 @@ export interface LookCheck {
   readonly hasForgotten: boolean;
 }
 
-export function checkLook(check: LookCheck): void {
-  const facts = { ...check, known: knownCities(check.seen), holders: holdersIn(check.cities) };
-  for (const { intent, record: before } of check.seen.services) {
-    const after = check.outcome.records.get(intent.key) ?? before;
-    if (!after) continue;
-    const one = { ...facts, intent, before, after };
-    for (const invariant of OF_WHAT_STANDS) invariant(one);
-    if (after !== before) for (const invariant of OF_WHAT_CHANGES) invariant(one);
+/** Checks one look after another; what a look has found to hold is not checked again while nothing of it has changed. */
+export class LookChecks {
+  /** What the invariants of the last look were asked about, by service. */
+  readonly #asked = new Map<string, { readonly intent: ServiceIntent; readonly after: ServiceRecord }>();
+  #cities: readonly unknown[] = [];
+
+  /** @throws InvariantBroken */
+  check(check: LookCheck): void {
+    const cities = whatIsAskedOfCities(check);
+    const isAsBefore = isSameList(this.#cities, cities);
+    this.#cities = cities;
+    let facts: Facts | undefined;
+    for (const { intent, record: before } of check.seen.services) {
+      const after = check.outcome.records.get(intent.key) ?? before;
+      if (!after) continue;
+      const asked = this.#asked.get(intent.key);
+      if (isAsBefore && after === before && asked?.intent === intent && asked.after === after) continue;
+      this.#asked.set(intent.key, { intent, after });
+      facts ??= { ...check, known: knownCities(check.seen), holders: holdersIn(check.cities) };
+      const one = { ...facts, intent, before, after };
+      for (const invariant of OF_WHAT_STANDS) invariant(one);
+      if (after !== before) for (const invariant of OF_WHAT_CHANGES) invariant(one);
+    }
+    movesBounded(check);
   }
-  movesBounded(check);
 }
 
-interface ServiceCheck extends LookCheck {
-  readonly intent: ServiceIntent;
-  readonly before: ServiceRecord | undefined;
-  readonly after: ServiceRecord;
+/** All that `OF_WHAT_STANDS` looks at beside the service and its record. */
+function whatIsAskedOfCities({ seen, settings, cities, hasForgotten }: LookCheck): unknown[] {
+  const list: unknown[] = [hasForgotten];
+  for (const city of seen.cities) list.push(city.name, city.labels, isHeard(city, seen, settings));
+  for (const { name, heldVersion } of cities.values()) list.push(name, heldVersion);
+  return list;
+}
+
+function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, at) => one === b[at]);
+}
+
+interface Facts extends LookCheck {
   /** The cities that the look saw, by name. */
   readonly known: ReadonlyMap<string, CityKnowledge>;
   /** By service: what it is granted in the cities, as they hold it and not as the hub believes. */
   readonly holders: ReadonlyMap<string, readonly Holder[]>;
+}
+
+interface ServiceCheck extends Facts {
+  readonly intent: ServiceIntent;
+  readonly before: ServiceRecord | undefined;
+  readonly after: ServiceRecord;
 }
 
 interface Holder {
@@ -218,15 +248,15 @@ const OF_WHAT_CHANGES: readonly Invariant[] = [
 function movesBounded({ seen, outcome, settings }: LookCheck): void {
   const isUnderWay = ({ movingSinceMs }: ServiceRecord): boolean =>
     movingSinceMs !== undefined && seen.nowMs - movingSinceMs < settings.moveTimeoutMs;
-  const underWay = seen.services.filter(({ record }) => record && isUnderWay(record)).length;
-  const began = seen.services.filter(({ intent: { key }, record: before }) => {
-    const hadItsTurn = [...(before?.shares.values() ?? [])].some(isWrittenOff);
-    return (
-      !hadItsTurn &&
-      before?.movingSinceMs === undefined &&
-      outcome.records.get(key)?.movingSinceMs !== undefined
-    );
-  }).length;
+  let began = 0;
+  let underWay = 0;
+  for (const { intent, record } of seen.services) {
+    if (record && isUnderWay(record)) underWay++;
+    const after = outcome.records.get(intent.key);
+    if (after?.movingSinceMs === undefined || record?.movingSinceMs !== undefined) continue;
+    const hadItsTurn = [...(record?.shares.values() ?? [])].some(isWrittenOff);
+    if (!hadItsTurn) began++;
+  }
   if (began > 0 && underWay + began > settings.maxMoves) {
     throw new InvariantBroken(
       `${began} services begin to move beside ${underWay}, ${settings.maxMoves} may at once`,

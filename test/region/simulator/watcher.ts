@@ -4,7 +4,7 @@ import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { checkConverged } from './convergence.ts';
 import type { Fault } from './faults.ts';
 import type { HubView } from './hub.ts';
-import { broken, checkLook, InvariantBroken } from './invariants.ts';
+import { broken, InvariantBroken, LookChecks } from './invariants.ts';
 import { HUB } from './network.ts';
 import type { SimulatedRegion } from './region.ts';
 
@@ -24,6 +24,7 @@ export class Watcher {
   readonly #writtenOff = new Map<string, number>();
   /** Services that have had all guaranteed replicas ready. */
   readonly #complete = new Set<string>();
+  readonly #checks = new LookChecks();
   #changedAtMs = 0;
   #hasForgotten = false;
 
@@ -53,7 +54,7 @@ export class Watcher {
       this.#countFailovers(before, record);
       if (isNews(before, record)) this.#changedAtMs = seen.nowMs;
     }
-    checkLook({
+    this.#checks.check({
       seen,
       outcome,
       settings: region.settings,
