@@ -81,9 +81,10 @@ reads it (1 is the highest, 0 and 2 the default, all above 2 can wait), or with 
 that can wait give way for as long, so that nothing waits for ever. A full queue refuses all alike.
 
 A queue is full with \`queueCapacity\` requests, or when the engine needs more than \`maxBacklogMilliseconds\` (2,000) for what
-waits, by the time that its latest runs took for a row of the same model, signature and shape. So a burst of small requests may
-wait together while heavy ones are refused at once, with the time to come back in \`Retry-After\`, instead of being answered when
-nobody wants to know any more. As many rows as one batch takes may always wait: together they may cost far less than alone.
+waits, by the time that its latest runs of such a size took for a row of the same model, signature and shape. So a burst of
+small requests may wait together while heavy ones are refused at once, with the time to come back in \`Retry-After\`, instead of
+being answered when nobody wants to know any more. As many rows as one batch takes may always wait: together they may cost far
+less than alone.
 
 How long a request may wait, where that is less than \`requestTimeoutSeconds\`, is said by the parameter \`timeout\` in
 microseconds, by gRPC's deadline, or by the header \`Request-Timeout\` in seconds. What waits for a client that has gone is

@@ -1,4 +1,5 @@
 /** Joining requests along dimension 0 into one contiguous buffer per input, and handing the rows of outputs back. */
+import { freeMemory } from '../free-memory.ts';
 import { elementCount, type NamedTensors, type Tensor } from '../protocol/tensor.ts';
 
 /**
@@ -62,6 +63,11 @@ function joinOne(parts: readonly Tensor[]): Tensor {
     at += part.data.length;
   }
   return { datatype: first.datatype, shape, data } as Tensor;
+}
+
+/** Gives the memory of a request back that was run as part of a joined one. */
+export function freeInputs(inputs: NamedTensors): void {
+  for (const { datatype, data } of inputs.values()) if (datatype !== 'BYTES') freeMemory(data);
 }
 
 /**

@@ -9,7 +9,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { NORMAL, type Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import { BatchQueue, turnAt, type Waiting } from './batch-queue.ts';
-import { bytesOf, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
+import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
 import { RunPace } from './run-pace.ts';
 
 /** A model as the batcher needs it. */
@@ -127,7 +127,7 @@ export class Batcher {
       ...{ request, kind },
       key: rows === undefined ? undefined : kind,
       rows: rows ?? 1,
-      expectedMilliseconds: this.#pace.expected(kind, rows ?? 1),
+      expectedMilliseconds: this.#expected(kind, rows ?? 1),
       bytes: bytesOf(inputs),
       priority,
       enqueuedAt: now,
@@ -142,6 +142,12 @@ export class Batcher {
       job.cancelled = true;
       this.#queue.remove(job);
     };
+  }
+
+  /** What a request adds to a long queue, in which as many of its size share a run as fit. */
+  #expected(kind: string, rows: number): number {
+    const { maxBatchSize } = this.#settings();
+    return this.#pace.expected(kind, rows, Math.max(rows, Math.floor(maxBatchSize / rows) * rows));
   }
 
   /** After the sockets that are readable now have been read, so that requests of one moment share a batch. */
@@ -213,7 +219,10 @@ export class Batcher {
         outputs,
         batch.map(({ rows }) => rows),
       );
-      if (shares) return shares;
+      if (shares) {
+        for (const { request } of batch) freeInputs(request.inputs);
+        return shares;
+      }
     } catch (cause) {
       const error = protocolErrorOf(cause);
       if (error.kind === 'Unavailable') return batch.map(() => error);
