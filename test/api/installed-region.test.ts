@@ -100,15 +100,20 @@ describeWithLocalImage('a hub and a city, as installed', () => {
     });
   }
 
-  test('the city joins with the token that the hub has made for it', async () => {
-    await addCity(porto, 'real');
+  async function tokenOf(name: string): Promise<string> {
     let token = '';
-    await hubCluster.until('there is a token', 30, async () => {
-      const secret = ['get', 'secret', CITY_OBJECTS.tokenSecret, '-n', cityNamespace(porto)];
+    await hubCluster.until('there is a token', 120, async () => {
+      const secret = ['get', 'secret', CITY_OBJECTS.tokenSecret, '-n', cityNamespace(name)];
       const data = await hubCluster.kubectl([...secret, '-o', 'jsonpath={.data.token}']);
       token = Buffer.from(data, 'base64').toString();
       return token !== '';
     });
+    return token;
+  }
+
+  test('the city joins with the token that the hub has made for it', async () => {
+    await addCity(porto, 'real');
+    const token = await tokenOf(porto);
     const { server, caData } = await accessTo(hubCluster, token);
     await cityCluster.kubectl(['create', 'namespace', 'aicity-system']);
     city = await InstalledOperator.start(cityCluster, 'aicity-system', [
@@ -186,6 +191,14 @@ describeWithLocalImage('a hub and a city, as installed', () => {
   test('neither needs a right that it was not given', async () => {
     expect(await hub.refusals()).toEqual([]);
     expect(await city.refusals()).toEqual([]);
+  });
+
+  test('a token that is taken back is worthless, and made anew when the city is late', async () => {
+    const before = await tokenOf(porto);
+    const at = { name: CITY_OBJECTS.tokenSecret, namespace: cityNamespace(porto) };
+    await client.delete(resources.Secret, at);
+    await hubCluster.until('the city says so', 60, async () => (await city.log()).includes('was revoked'));
+    expect(await tokenOf(porto)).not.toBe(before);
   });
 
   test('both end in good order', async () => {
