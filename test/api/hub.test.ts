@@ -196,6 +196,15 @@ describe('a city', () => {
   const SLOW_RHYTHM_SECONDS = 120;
   afterEach(() => removed('air'));
 
+  async function drain({ name }: PlayedCity, value: boolean): Promise<void> {
+    await hub.kubectl('patch', 'city', name, '--type=merge', '-p', `{"spec":{"drain":${value}}}`);
+  }
+
+  async function drained({ name }: PlayedCity) {
+    const { conditions = [] } = (await hub.cityCluster(name)).status ?? {};
+    return conditions.find(({ type }) => type === 'Drained');
+  }
+
   test('that is lost is replaced, and what it held is withdrawn when it returns', async () => {
     await hub.applyService('air', { replicas: 6 });
     await hub.untilReady('air', 6);
@@ -234,19 +243,31 @@ describe('a city', () => {
       placement: { spread: { topologyKey: 'aicity.io/city', maxSkew: 1 } },
     });
     await hub.untilReady('air', 3);
-    const drain = async (value: boolean) =>
-      await hub.kubectl('patch', 'city', faro.name, '--type=merge', '-p', `{"spec":{"drain":${value}}}`);
-    await drain(true);
-    await hub.until('it is empty', async () => {
-      const { conditions = [] } = (await hub.cityCluster(faro.name)).status ?? {};
-      return conditions.some(({ type, status }) => type === 'Drained' && status === 'True');
-    });
+    await drain(faro, true);
+    await hub.until('it is empty', async () => (await drained(faro))?.status === 'True');
     expect(faro.readyOf(hub.key('air'))).toBe(0);
     expect(porto.readyOf(hub.key('air')) + lisbon.readyOf(hub.key('air'))).toBe(3);
-    await drain(false);
+    await drain(faro, false);
     await hub.until('it takes replicas again', async () => {
       return (await hub.cityCluster(faro.name)).status?.conditions?.[0]?.reason === 'Heard';
     });
+  });
+
+  test('that is drained keeps what has no other place, and says which service that is', async () => {
+    const selector = { matchLabels: { 'aicity.io/city': faro.name } };
+    await hub.applyService('air', { replicas: 2, placement: { selector } });
+    await hub.untilReady('air', 2);
+    await drain(faro, true);
+    await hub.until('it says what stays', async () => {
+      const { reason, message = '' } = (await drained(faro)) ?? {};
+      return reason === 'DrainBlocked' && message.includes(`no other city has room for ${hub.key('air')}`);
+    });
+    expect(faro.readyOf(hub.key('air'))).toBe(2);
+    expect((await hub.status('air')).readyReplicas).toBe(2);
+    await hub.applyService('air', { replicas: 2 });
+    await hub.until('it is empty', async () => (await drained(faro))?.status === 'True');
+    expect(porto.readyOf(hub.key('air')) + lisbon.readyOf(hub.key('air'))).toBe(2);
+    await drain(faro, false);
   });
 
   test('that runs what nobody asked for is left alone, and told of', async () => {

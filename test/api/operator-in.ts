@@ -39,18 +39,20 @@ export class TestOperator {
   stores!: Stores;
   readonly customMetrics: { owner: CustomMetricsOwner } = { owner: { kind: 'Ours' } };
   readonly #city: City;
+  readonly #isHub: boolean;
   #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #lookAtAll = () => {};
 
-  private constructor(city: City, namespace: string) {
+  private constructor(city: City, namespace: string, isHub: boolean) {
     this.#city = city;
+    this.#isHub = isHub;
     this.namespace = namespace;
     this.client = new HttpKubeClient({ loadConfig: fromFile(city.kubeconfigPath) });
   }
 
-  /** In a namespace of its own. */
-  static async start(city: City, prefix: string): Promise<TestOperator> {
+  /** In a namespace of its own. @param isHub whether it leaves placed services to a hub that works beside it */
+  static async start(city: City, prefix: string, { isHub = false } = {}): Promise<TestOperator> {
     const crd = readFileSync(new URL('../../crds/modelservices.aicity.io.yaml', import.meta.url), 'utf8');
     await city.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], crd);
     await city.kubectl([
@@ -59,7 +61,7 @@ export class TestOperator {
       'crd/modelservices.aicity.io',
       '--timeout=30s',
     ]);
-    const operator = new TestOperator(city, await city.freshNamespace(prefix));
+    const operator = new TestOperator(city, await city.freshNamespace(prefix), isHub);
     await operator.run();
     return operator;
   }
@@ -87,6 +89,7 @@ export class TestOperator {
       ...tools,
       events,
       stores: copies.stores,
+      isHub: this.#isHub,
       reports: this.registry,
       customMetrics: () => this.customMetrics.owner,
       settings: () => ({ ...settings, ...changed }),

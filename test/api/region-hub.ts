@@ -41,11 +41,12 @@ export class RegionHub {
     this.client = new HttpKubeClient({ loadConfig: fromFile(city.kubeconfigPath) });
   }
 
-  static async start(city: City, prefix: string): Promise<RegionHub> {
+  /** @param namespace of its services; absent: one of its own */
+  static async start(city: City, prefix: string, namespace?: string): Promise<RegionHub> {
     await installRegionDefinitions(city);
     // A hub listens for every city that it knows of, and nobody plays those that other tests have left.
     await city.kubectl(['delete', 'cityclusters', '--all']);
-    const hub = new RegionHub(city, await city.freshNamespace(prefix));
+    const hub = new RegionHub(city, namespace ?? (await city.freshNamespace(prefix)));
     await hub.run();
     return hub;
   }

@@ -124,8 +124,7 @@ async function measure(scene: Scene): Promise<HubTimes> {
     const before = await operator.usage();
     const startedAt = performance.now();
     await step(`placing ${services} services`, async () => {
-      await person.applyAll(placedServices(services));
-      await untilReady(scene, cities);
+      await Promise.all([person.applyAll(placedServices(services)), untilReady(scene, cities)]);
     });
     const placingSeconds = (performance.now() - startedAt) / 1000;
     const placed = await operator.usage();

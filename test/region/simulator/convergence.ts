@@ -4,28 +4,27 @@ import { candidatesFor } from '../../../operator/plan/placement/candidates.ts';
 import type { City } from '../../../operator/plan/placement/city.ts';
 import type { SimulatedCity } from './city.ts';
 import type { SimulatedHub } from './hub.ts';
-import { broken } from './invariants.ts';
+import { broken, holdersIn } from './invariants.ts';
 
 export function checkConverged(hub: SimulatedHub, cities: ReadonlyMap<string, SimulatedCity>): void {
+  const holders = holdersIn(cities);
   for (const [key, intent] of hub.intents) {
     const record = hub.records.get(key);
     if (!record) broken(key, 'the hub has no record of it');
     for (const share of record.shares.values()) {
       const { city, assigned, grant, standing } = share;
-      const held = cities.get(city)!.held.get(key)?.grant;
+      const obeyed = cities.get(city)!.held.get(key)?.grant;
       if (standing.phase !== 'Serving') broken(key, `${city} is still ${standing.phase}`);
       const isStuck = grant.floor > assigned && record.waiting > 0;
       if (grant.floor !== assigned && !isStuck)
         broken(key, `${city} is to have ${assigned} and is granted ${grant.floor}`);
-      if ((held?.epoch ?? 0) !== grant.epoch)
-        broken(key, `${city} obeys #${held?.epoch}, granted is #${grant.epoch}`);
+      if ((obeyed?.epoch ?? 0) !== grant.epoch)
+        broken(key, `${city} obeys #${obeyed?.epoch}, granted is #${grant.epoch}`);
       const { ready } = cities.get(city)!.podsOf(key);
       if (ready < grant.floor) broken(key, `${city} has ${ready} ready of ${grant.floor}`);
     }
-    const ceilings = [...cities.values()].reduce(
-      (sum, city) => sum + (city.held.get(key)?.grant.ceiling ?? 0),
-      0,
-    );
+    const held = holders.get(key) ?? [];
+    const ceilings = held.reduce((sum, { ceiling }) => sum + ceiling, 0);
     const stuck = [...record.shares.values()].reduce(
       (sum, { grant, assigned }) => sum + Math.max(0, grant.floor - assigned),
       0,
@@ -33,8 +32,7 @@ export function checkConverged(hub: SimulatedHub, cities: ReadonlyMap<string, Si
     if (ceilings > Math.max(intent.maximum, intent.replicas) + stuck) {
       broken(key, `the cities may run ${ceilings}, the maximum is ${intent.maximum}`);
     }
-    for (const [name, city] of cities) {
-      const ceiling = city.held.get(key)?.grant.ceiling ?? 0;
+    for (const { city: name, ceiling } of held) {
       if (ceiling > 0 && !record.shares.has(name))
         broken(key, `${name} holds ${ceiling} that nobody knows of`);
     }

@@ -79,7 +79,7 @@ interface ServiceCheck extends Facts {
   readonly after: ServiceRecord;
 }
 
-interface Holder {
+export interface Holder {
   readonly city: string;
   readonly ceiling: number;
 }
@@ -88,7 +88,8 @@ function knownCities({ cities }: HubView): Map<string, CityKnowledge> {
   return new Map(cities.map((city) => [city.name, city]));
 }
 
-function holdersIn(cities: LookCheck['cities']): Map<string, Holder[]> {
+/** By service: the cities that hold a grant of it. */
+export function holdersIn(cities: LookCheck['cities']): Map<string, Holder[]> {
   const holders = new Map<string, Holder[]>();
   for (const [city, { held }] of cities) {
     for (const [key, { grant }] of held) {
