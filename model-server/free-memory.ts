@@ -9,6 +9,6 @@ const leastBytes = 4096;
  * Arrays that share their memory with others are left alone, and small ones.
  */
 export function freeMemory({ buffer, byteLength }: ArrayBufferView): void {
-  if (byteLength < leastBytes || byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
+  if (byteLength < leastBytes || byteLength !== buffer.byteLength || !('transfer' in buffer)) return;
   buffer.transfer(0);
 }

@@ -77,8 +77,8 @@ export interface Engine {
    * after the other; a caller who wants neither waits for one before starting the next. A run that is known to be
    * shorter than the way to another thread and back is done before this returns its promise.
    *
-   * The input buffers are given away: large ones are moved to the model's thread instead of copied, which empties
-   * the caller's array. Neither change nor use them after the call, also not when it has failed.
+   * The input buffers are given away: large ones are moved to the model's thread instead of copied, or freed after the
+   * run, which empties the caller's array. Neither change nor use them after the call, also not when it has failed.
    *
    * @returns every output of the signature, in the signature's order, each in a buffer of its own.
    * @throws EngineError

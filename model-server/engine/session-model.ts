@@ -1,4 +1,5 @@
 /** A model that runs as a TensorFlow session, wherever its graph came from. */
+import { freeMemory } from '../free-memory.ts';
 import { arrayTypes } from '../protocol/cast.ts';
 import {
   type Datatype,
@@ -75,6 +76,9 @@ export class SessionModel implements RunningModel {
       return named;
     } catch (error) {
       throw runError(error);
+    } finally {
+      // They were given away with the call, and TensorFlow has its own copy.
+      for (const each of data) if (ArrayBuffer.isView(each)) freeMemory(each);
     }
   }
 

@@ -3,6 +3,7 @@
  * number and an array of each row first, which for an image takes several times as long as the inference. What is read
  * here is exactly what `JSON.parse` would read; for everything unusual it is left to do so. Pure.
  */
+import { freeMemory } from '../free-memory.ts';
 import { arrayTypes, rangeOf } from './cast.ts';
 import { type Datatype, elementCount, type TensorArrays } from './tensor.ts';
 
@@ -13,6 +14,8 @@ const mostDimensions = 16;
 export class NumberList {
   readonly shape: readonly number[];
   readonly #values: Float64Array;
+  /** Whether the values themselves are a tensor's elements now. */
+  #isGivenOut = false;
   /** Whether some values are only sure to round to the right FP32. */
   readonly #onlySingle: boolean;
   /** The text, or that of each list that was stacked. */
@@ -47,6 +50,13 @@ export class NumberList {
     return new NumberList([lists.length, ...first.shape], values, onlySingle, sources);
   }
 
+  /** As `elements`, and nothing can be read from the list any more. */
+  takeElements<D extends Datatype>(datatype: D): TensorArrays[D] | undefined {
+    const elements = this.elements(datatype);
+    if (elements && !this.#isGivenOut) freeMemory(this.#values);
+    return elements;
+  }
+
   /** The elements of a tensor; undefined when not all values are ones that the datatype holds. */
   elements<D extends Datatype>(datatype: D): TensorArrays[D] | undefined {
     const range = rangeOf(datatype);
@@ -56,15 +66,19 @@ export class NumberList {
     const least = Math.max(Number(range.least), isFloat ? -Infinity : Number.MIN_SAFE_INTEGER);
     const greatest = Math.min(Number(range.greatest), isFloat ? Infinity : Number.MAX_SAFE_INTEGER);
     const values = this.#values;
+    if (datatype === 'FP32') return singles(values, greatest) as TensorArrays[D] | undefined;
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
       if (!(value >= least && value <= greatest) || !(isFloat || Number.isInteger(value))) return undefined;
     }
-    if (datatype === 'FP64') return values as TensorArrays[D];
+    if (datatype === 'FP64') {
+      this.#isGivenOut = true;
+      return values as TensorArrays[D];
+    }
     const wide = datatype === 'INT64' || datatype === 'UINT64';
     const elements = new arrayTypes[datatype as Exclude<D, 'BYTES'>](values.length);
     if (wide) for (let i = 0; i < values.length; i++) elements[i] = BigInt(values[i] as number) as never;
-    else (elements as Float32Array).set(values);
+    else (elements as Int32Array).set(values);
     return elements as TensorArrays[D];
   }
 
@@ -75,6 +89,16 @@ export class NumberList {
       ? JSON.parse(textOf(source))
       : source.map((each) => JSON.parse(textOf(each)));
   }
+}
+
+function singles(values: Float64Array, greatest: number): Float32Array | undefined {
+  const elements = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!(value >= -greatest && value <= greatest)) return undefined;
+    elements[i] = value;
+  }
+  return elements;
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
@@ -145,62 +169,69 @@ export function readNumberList(
     rank ||= counts.length;
     if (counts.length !== rank) return undefined;
 
-    // A number: its digits as a whole number, and the power of ten that it is to be multiplied with.
-    const first = at;
+    // Numbers until something else follows than a comma and the next one.
     let digit = byte;
-    const isNegative = digit === minus;
-    if (isNegative) digit = bytes[++at] as number;
-    if (!(digit >= zero && digit <= nine)) return undefined;
-    let whole = digit - zero;
-    let digits = whole === 0 ? 0 : 1;
-    digit = bytes[++at] as number;
-    if (whole === 0 && digit >= zero && digit <= nine) return undefined;
-    while (digit >= zero && digit <= nine) {
-      whole = whole * 10 + (digit - zero);
-      digits++;
+    for (;;) {
+      // A number: its digits as a whole number, and the power of ten that it is to be multiplied with.
+      const first = at;
+      const isNegative = digit === minus;
+      if (isNegative) digit = bytes[++at] as number;
+      if (!(digit >= zero && digit <= nine)) return undefined;
+      let whole = digit - zero;
+      let digits = whole === 0 ? 0 : 1;
       digit = bytes[++at] as number;
-    }
-    let exponent = 0;
-    if (digit === dot) {
-      const point = at;
-      digit = bytes[++at] as number;
+      if (whole === 0 && digit >= zero && digit <= nine) return undefined;
       while (digit >= zero && digit <= nine) {
         whole = whole * 10 + (digit - zero);
-        if (whole > 0) digits++;
+        digits++;
         digit = bytes[++at] as number;
       }
-      exponent = point + 1 - at;
-      if (exponent === 0) return undefined;
-    }
-    if (digit === lowerE || digit === upperE) {
-      digit = bytes[++at] as number;
-      const isSmall = digit === minus;
-      if (isSmall || digit === plus) digit = bytes[++at] as number;
-      if (!(digit >= zero && digit <= nine)) return undefined;
-      let power = 0;
-      while (digit >= zero && digit <= nine) {
-        power = Math.min(power * 10 + (digit - zero), 9999);
+      let exponent = 0;
+      if (digit === dot) {
+        const point = at;
         digit = bytes[++at] as number;
+        while (digit >= zero && digit <= nine) {
+          whole = whole * 10 + (digit - zero);
+          if (whole > 0) digits++;
+          digit = bytes[++at] as number;
+        }
+        exponent = point + 1 - at;
+        if (exponent === 0) return undefined;
       }
-      exponent += isSmall ? -power : power;
+      if (digit === lowerE || digit === upperE) {
+        digit = bytes[++at] as number;
+        const isSmall = digit === minus;
+        if (isSmall || digit === plus) digit = bytes[++at] as number;
+        if (!(digit >= zero && digit <= nine)) return undefined;
+        let power = 0;
+        while (digit >= zero && digit <= nine) {
+          power = Math.min(power * 10 + (digit - zero), 9999);
+          digit = bytes[++at] as number;
+        }
+        exponent += isSmall ? -power : power;
+      }
+
+      let value: number;
+      if (digits <= 19 && exponent >= -22 && exponent <= 22) {
+        // Up to 15 digits and such a power are exact, so one operation rounds as it should.
+        value = exponent < 0 ? whole / (powers[-exponent] as number) : whole * (powers[exponent] as number);
+        if (digits > 15 && whole > Number.MAX_SAFE_INTEGER) {
+          // More digits are off by a few steps of a double. That does not matter for an FP32, unless it is near the
+          // middle between two of them.
+          const isSure = Math.fround(value * (1 - 2 ** -49)) === Math.fround(value * (1 + 2 ** -49));
+          if (isSure && value < 3.4e38) onlySingle = true;
+          else value = Math.abs(Number(textOf(bytes.subarray(first, at))));
+        }
+      } else value = Math.abs(Number(textOf(bytes.subarray(first, at))));
+
+      if (count === values.length) values = grown(values);
+      values[count++] = isNegative ? -value : value;
+      inRow++;
+      if (bytes[at] !== comma) break;
+      digit = bytes[at + 1] as number;
+      if (!(digit === minus || (digit >= zero && digit <= nine))) break;
+      at++;
     }
-
-    let value: number;
-    if (digits <= 19 && exponent >= -22 && exponent <= 22) {
-      // Up to 15 digits and such a power are exact, so one operation rounds as it should.
-      value = exponent < 0 ? whole / (powers[-exponent] as number) : whole * (powers[exponent] as number);
-      if (digits > 15 && whole > Number.MAX_SAFE_INTEGER) {
-        // More digits are off by a few steps of a double. That does not matter for an FP32, unless it is near the
-        // middle between two of them.
-        const isSure = Math.fround(value * (1 - 2 ** -49)) === Math.fround(value * (1 + 2 ** -49));
-        if (isSure && value < 3.4e38) onlySingle = true;
-        else value = Math.abs(Number(textOf(bytes.subarray(first, at))));
-      }
-    } else value = Math.abs(Number(textOf(bytes.subarray(first, at))));
-
-    if (count === values.length) values = grown(values);
-    values[count++] = isNegative ? -value : value;
-    inRow++;
     wantsValue = false;
   }
   scratch = values.length > mostKept ? new Float64Array(4096) : values;

@@ -24,7 +24,7 @@ export function newElements<D extends Datatype>(datatype: D, length: number): Te
  */
 export function tensorFromNested(datatype: Datatype, value: unknown, field: string): Tensor {
   if (value instanceof NumberList) {
-    const data = value.elements(datatype);
+    const data = value.takeElements(datatype);
     if (data) return { datatype, shape: value.shape, data } as Tensor;
     return tensorFromNested(datatype, value.plain(), field);
   }
@@ -46,7 +46,7 @@ export function tensorFromList(
   if (value instanceof NumberList) {
     const fits =
       value.shape.length === 1 ? value.shape[0] === elementCount(shape) : isSame(value.shape, shape);
-    const data = fits ? value.elements(datatype) : undefined;
+    const data = fits ? value.takeElements(datatype) : undefined;
     if (data) return { datatype, shape, data } as Tensor;
     return tensorFromList(datatype, shape, value.plain(), field);
   }

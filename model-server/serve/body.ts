@@ -1,5 +1,6 @@
 /** Reads a request's body into one buffer, within the bounds of `admission.ts`. */
 import type { IncomingMessage } from 'node:http';
+import { freeMemory } from '../free-memory.ts';
 import { invalid, type ProtocolError } from '../protocol/errors.ts';
 import type { Admission } from './admission.ts';
 
@@ -37,7 +38,9 @@ export function readBody(
   };
   const onEnd = () => {
     const [only] = chunks;
-    const bytes = chunks.length === 1 && only ? only : Buffer.concat(chunks, received);
+    const isWhole = chunks.length === 1 && only;
+    const bytes = isWhole ? only : Buffer.concat(chunks, received);
+    if (!isWhole) for (const chunk of chunks) freeMemory(chunk);
     finish({ bytes, release: () => admission.release(received) });
   };
   // Ended before its Content-Length: the client is gone, or `malformed.ts` answers it.

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { freeMemory } from '../free-memory.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, answerUnread, errorAnswer, writeAnswer } from './answer.ts';
@@ -211,6 +212,8 @@ class Exchange {
           ? this.#finish(route, errorAnswer(result.error), { model: named })
           : this.#finish(route, result.answer, { model: named, timings: result.timings }),
       );
+      // What was read of it is the request's own by now.
+      freeMemory(body.bytes);
     } catch (cause) {
       this.#finish(route, errorAnswer(this.#errorOf(cause)), {});
     }
