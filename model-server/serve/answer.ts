@@ -39,12 +39,11 @@ function writeHead(
   closes: boolean,
 ): void {
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': length,
-    ...headers,
-    ...(closes ? { connection: 'close' } : {}),
-  });
+  // As a list, which Node writes as it is.
+  const lines = ['content-type', contentType, 'content-length', String(length)];
+  for (const name in headers) lines.push(name, headers[name] as string);
+  if (closes) lines.push('connection', 'close');
+  response.writeHead(status, lines);
 }
 
 const LINGER_MILLISECONDS = 5000;

@@ -164,6 +164,11 @@ export class NamedModel implements RequestQueue {
   /** The model that a request means; see `findVersion`. */
   find({ version, label }: Which): HostedModel {
     const why = () => this.whyNotServing();
+    // Nearly every request: the one version that there is.
+    if (version === undefined && label === undefined && this.#versions instanceof ModelHost) {
+      const { current } = this.#versions;
+      if (current) return current;
+    }
     if (label === undefined) return findVersion(this.name, this.served, version, why);
     const labelled = this.#labels.get(label);
     if (labelled !== undefined) return findVersion(this.name, this.served, String(labelled), why);

@@ -146,8 +146,25 @@ const around = new Map(
 
 const MODEL = /^(\/v[12]\/(?:repository\/)?models\/)([^/:]+)(?:\/(versions|labels)\/([^/:]+))?([/:][a-z]+)?$/;
 
+/** Routes of late by request target: clients ask for the same ones again and again. Far more than any has in use. */
+const known = new Map<string, Route>();
+const MOST_KNOWN = 256;
+const LONGEST_KNOWN = 256;
+
 /** @param target the request target as it stands in the request line; a query is ignored. */
 export function routeOf(method: string, target: string): Route {
+  // Only POST, so that what asks for nonsense or metrics does not push inferences out.
+  if (method !== 'POST' || target.length > LONGEST_KNOWN) return newRouteOf(method, target);
+  const found = known.get(target);
+  if (found) return found;
+  const route = newRouteOf(method, target);
+  if (route.kind === 'Unknown') return route;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(target, route);
+  return route;
+}
+
+function newRouteOf(method: string, target: string): Route {
   const query = target.indexOf('?');
   const path = stripSlash(query < 0 ? target : target.slice(0, query));
   const plain = fixed.get(path);
@@ -163,10 +180,10 @@ function modelRoute(method: string, path: string): Route | undefined {
   const found = MODEL.exec(path);
   if (!found) return undefined;
   const [, before, model = '', kind, which, after = ''] = found;
-  const known = around.get(`${before}{model}${after}`);
+  const operationThere = around.get(`${before}{model}${after}`);
   const name = decoded(model);
-  if (!known || name === undefined) return undefined;
-  const [action, operation] = known as [ModelAction, Operation];
+  if (!operationThere || name === undefined) return undefined;
+  const [action, operation] = operationThere as [ModelAction, Operation];
   if (kind !== undefined && !operation.which?.includes(kind)) return undefined;
   if (!allows(operation.method, method)) return { kind: 'MethodNotAllowed', allow: operation.method, path };
   const chosen = kind === 'versions' ? { version: which as string } : kind ? { label: which as string } : {};
