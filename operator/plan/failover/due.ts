@@ -15,6 +15,18 @@ export function isLookDue(
   return last.isRestless || touched === 'All' || touched.size > 0 || hasTurned(last.sights, sights);
 }
 
+/** Whether the last look has changed nothing, and nothing that placement goes by has changed since. */
+export function isQuiet(
+  last: Pick<RegionOutcome, 'records' | 'sights'>,
+  sights: RegionOutcome['sights'],
+  touched: Touched,
+): boolean {
+  if (touched === 'All' || touched.size > 0 || last.records.size > 0) return false;
+  if (last.sights.size !== sights.size || hasTurned(last.sights, sights)) return false;
+  for (const [name, { isSilent }] of sights) if (isSilent !== last.sights.get(name)?.isSilent) return false;
+  return true;
+}
+
 /** Whether a city has become late or has settled, or somebody tells how it stands with one that is late. */
 export function hasTurned(
   before: ReadonlyMap<string, CitySight>,

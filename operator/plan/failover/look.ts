@@ -15,6 +15,8 @@ export interface RegionInput {
    * at. Absent: all, as when `touchedBy` says so or a city has gone.
    */
   readonly touched?: ReadonlySet<string>;
+  /** The look before changed nothing, and nothing but time has passed since (`isQuiet`): what is placed is not placed anew. */
+  readonly isQuiet?: boolean;
 }
 
 export interface Look extends RegionInput {

@@ -39,7 +39,7 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
   const restless = [...entries.values()].filter((entry) => isRestless(entry, look));
   const moving = standShares(restless, look);
   if (restless.length > 0) {
-    placeShares(entries, restless, look);
+    if (!isPlaced(restless, look)) placeShares(entries, restless, look);
     const concerned = new Set(restless);
     // Whoever has to make room for them is concerned as well.
     for (const entry of entries.values()) if (entry.record !== entry.service.record) concerned.add(entry);
@@ -53,6 +53,13 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
     isRestless: restless.length > 0,
     sights: look.sights,
   };
+}
+
+/** Whether placing would come to what stands: time alone brings on standings and ends the blame of a city, no more. */
+function isPlaced(restless: readonly Entry[], { isQuiet = false }: Look): boolean {
+  return (
+    isQuiet && restless.every(({ service, record }) => record === service.record && record.unfit.size === 0)
+  );
 }
 
 /** The highest priority takes what room there is first. */

@@ -4,7 +4,7 @@
  * which a large region has dozens in a second, make no look.
  */
 import type { Logger } from 'pino';
-import { isLookDue } from '../../plan/failover/due.ts';
+import { isLookDue, isQuiet } from '../../plan/failover/due.ts';
 import type { CityKnowledge } from '../../plan/failover/records.ts';
 import { lookAtRegion, type RegionOutcome } from '../../plan/failover/region.ts';
 import { type Rhythm, rhythmFor, settingsFor } from '../../plan/failover/rhythm.ts';
@@ -51,6 +51,8 @@ export class Looking {
   /** As the last look saw them. */
   readonly #seen = new Map<string, CityKnowledge>();
   #sights: ReadonlyMap<string, CitySight> = new Map();
+  /** By the last look. */
+  #decided: RegionOutcome['records'] = new Map();
   #pace: Pace = { told: rhythmFor(DEFAULT_GRACE_MS), expected: rhythmFor(DEFAULT_GRACE_MS) };
 
   constructor(tools: LookingTools) {
@@ -124,7 +126,7 @@ export class Looking {
     const known = cities.knowledge();
     this.#noteChanges(known);
     const sights = sightsOf(known, nowMs, awakeMs, settingsFor(this.#pace.expected));
-    if (this.#isDue(sights, nowMs)) this.#look(known, nowMs);
+    if (this.#isDue(sights, nowMs)) this.#look(known, sights, nowMs);
     else this.#glance(sights);
     // The time that the look itself took is no pause: what came in meanwhile is heard before the next one.
     this.#tickedAtMs = hubClock.nowMs();
@@ -143,7 +145,7 @@ export class Looking {
     return isPaced || isLookDue({ isRestless, sights: this.#sights }, sights, this.#touched);
   }
 
-  #look(known: readonly CityKnowledge[], nowMs: number): void {
+  #look(known: readonly CityKnowledge[], sights: ReadonlyMap<string, CitySight>, nowMs: number): void {
     const { services, onLook } = this.#tools;
     this.#lookedAtMs = nowMs;
     this.#pace = paced(this.#pace, rhythmFor(shortestGraceMs(services.intents())), nowMs);
@@ -156,7 +158,9 @@ export class Looking {
       cities: known,
       services: services.all(),
       ...(touched === 'All' ? {} : { touched }),
+      isQuiet: isQuiet({ records: this.#decided, sights: this.#sights }, sights, touched),
     });
+    this.#decided = outcome.records;
     this.#isRestless = outcome.isRestless;
     for (const [key, record] of outcome.records) services.decided(key, record);
     const before = this.#sights;

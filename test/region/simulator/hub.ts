@@ -4,7 +4,7 @@
  */
 import type { Taint } from '../../../crds/city-cluster.ts';
 import type { Grant } from '../../../operator/plan/failover/claim.ts';
-import { isLookDue } from '../../../operator/plan/failover/due.ts';
+import { isLookDue, isQuiet } from '../../../operator/plan/failover/due.ts';
 import type { RegionInput } from '../../../operator/plan/failover/look.ts';
 import type { CityKnowledge, ServiceIntent, ServiceRecord } from '../../../operator/plan/failover/records.ts';
 import type { RegionOutcome } from '../../../operator/plan/failover/region.ts';
@@ -211,7 +211,12 @@ export class SimulatedHub {
       onLook(seen, { ...this.#last, records: NOTHING_DECIDED });
       return;
     }
-    const outcome = look({ ...seen, settings, ...(touched ? { touched } : {}) });
+    const outcome = look({
+      ...seen,
+      settings,
+      ...(touched ? { touched } : {}),
+      ...(this.#last && isQuiet(this.#last, sights, touched ?? 'All') ? { isQuiet: true } : {}),
+    });
     this.#last = outcome;
     onLook(seen, outcome);
     this.#store(outcome);

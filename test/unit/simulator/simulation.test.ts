@@ -29,6 +29,20 @@ test('six schedules of maintenance cost no replica', () => {
   expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
 });
 
+test('a look after which only time has passed comes to what a whole look does', () => {
+  let quiet = 0;
+  const both = (input: RegionInput): RegionOutcome => {
+    const { isQuiet, ...whole } = input;
+    const outcome = lookAtRegion(input);
+    if (!isQuiet) return outcome;
+    quiet++;
+    expect(outcome.records).toEqual(lookAtRegion(whole).records);
+    return outcome;
+  };
+  for (const seed of seeds(6)) simulate({ seed, look: both });
+  expect(quiet).toBeGreaterThan(100);
+});
+
 /** Changes every share of what comes out of a look. */
 function mangled(
   outcome: RegionOutcome,
