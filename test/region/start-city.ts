@@ -118,10 +118,18 @@ async function startContainer(
     await definition.start();
   } catch (error) {
     await removeContainer(container);
+    const told = lastLines.join('\n');
     throw new Error(
-      `City ${options.name} did not start: ${(error as Error).message}. Its last lines:\n${lastLines.join('\n')}`,
+      `City ${options.name} did not start: ${(error as Error).message}. ${remedyFor(told)}Its last lines:\n${told}`,
     );
   }
+}
+
+/** Watches of files are counted for all containers of a machine together, and each node has a dozen. */
+function remedyFor(told: string): string {
+  return told.includes('too many open files')
+    ? 'Other cities hold all file watches of this machine: take some down, or raise fs.inotify.max_user_instances. '
+    : '';
 }
 
 function serverArguments(options: CityOptions, role: CityRole): string[] {
