@@ -37,6 +37,8 @@ async function run(config: Config): Promise<void> {
   const metrics = new Metrics();
   metrics.includeProcess();
   const client = new HttpKubeClient({ loadConfig: byDefault });
+  // The lease never waits behind the leader's own work, of which there can be thousands of calls.
+  const leaseClient = new HttpKubeClient({ loadConfig: byDefault, maxCalls: 1 });
   const events = new KubeEventRecorder({
     client,
     clock,
@@ -67,7 +69,7 @@ async function run(config: Config): Promise<void> {
 
   const copies = cityCopies({ client, clock, log, metrics });
   const election = new LeaderElection({
-    client,
+    client: leaseClient,
     clock,
     log,
     metrics,
@@ -188,7 +190,7 @@ async function run(config: Config): Promise<void> {
   await background;
   await events.flush();
   await Promise.all(servers.map((server) => server.close()));
-  await client.close();
+  await Promise.all([client.close(), leaseClient.close()]);
   log.info('stopped');
 }
 

@@ -2,6 +2,7 @@
  * Kubernetes events (`kubectl describe`): short notes for people about one object. They never fail and never
  * block; repetitions become one event with a count, and one object cannot flood the API server.
  */
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { isKubeError, type KubeClient } from '../kube/client.ts';
 import { NAMESPACE_TERMINATING } from '../kube/errors.ts';
@@ -45,6 +46,8 @@ const burst = 25;
 const refillSeconds = 300;
 const mostRemembered = 4096;
 const maxNoteBytes = 1024;
+/** Written at once: thousands of notes must not keep the work waiting that they tell of. */
+const mostWrites = 4;
 
 interface Series {
   readonly namespace: string;
@@ -65,6 +68,7 @@ export class KubeEventRecorder implements EventRecorder {
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Map<string, Budget>();
   readonly #writes = new Set<Promise<void>>();
+  readonly #limit = pLimit(mostWrites);
   #serial = 0;
 
   constructor(options: EventRecorderOptions) {
@@ -151,7 +155,7 @@ export class KubeEventRecorder implements EventRecorder {
   }
 
   #write(send: () => Promise<unknown>): void {
-    const write = send()
+    const write = this.#limit(send)
       .then(
         () => {},
         (err: unknown) => {

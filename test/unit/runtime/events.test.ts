@@ -119,6 +119,7 @@ describe('the same thing again', () => {
     events.record(service, note());
     events.record(service, note('3 of 3 replicas answer'));
     events.record({ ...service, metadata: { ...service.metadata, uid: 'u2' } }, note());
+    await events.flush();
     expect(created).toHaveLength(4);
     expect(new Set(created.map(({ metadata }) => (metadata as { name: string }).name)).size).toBe(4);
   });
@@ -136,12 +137,39 @@ describe('the same thing again', () => {
 test('one object cannot flood the server, and does not use up what others may write', async () => {
   const { events, clock, created } = recorder();
   for (let time = 0; time < 200; time += 1) events.record(service, note(`attempt ${time}`));
+  await events.flush();
   expect(created).toHaveLength(25);
   events.record({ ...service, metadata: { ...service.metadata, name: 'speech' } }, note());
+  await events.flush();
   expect(created).toHaveLength(26);
   await clock.advance(601);
   for (let time = 0; time < 10; time += 1) events.record(service, note(`later ${time}`));
+  await events.flush();
   expect(created).toHaveLength(28);
+});
+
+test('no more than four are written at a time, and none is lost', async () => {
+  let underWay = 0;
+  let most = 0;
+  const names: string[] = [];
+  const create = async (_: unknown, { metadata }: KubeObject): Promise<void> => {
+    most = Math.max(most, ++underWay);
+    await new Promise(setImmediate);
+    names.push(metadata.name);
+    underWay--;
+  };
+  const { log } = logLines();
+  const events = new KubeEventRecorder({
+    client: { create } as unknown as KubeClient,
+    clock: new FakeClock(),
+    log,
+    reportingController: 'aicity.io/operator',
+    reportingInstance: 'operator-0',
+  });
+  for (let time = 0; time < 20; time += 1) events.record(service, note(`attempt ${time}`));
+  await events.flush();
+  expect(most).toBe(4);
+  expect(new Set(names).size).toBe(20);
 });
 
 test('an event that cannot be written is logged and forgotten', async () => {
