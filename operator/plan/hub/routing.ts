@@ -2,7 +2,7 @@
  * Which cities an HTTPRoute leads to, with which weight: those of `status.endpoints`, so that a Gateway and clients that
  * follow the published endpoints go to the same cities. A city with nothing ready is not among them.
  */
-import type { Endpoint } from '../../../crds/model-service.ts';
+import type { Endpoint, ModelServiceStatus } from '../../../crds/model-service.ts';
 import { isWithin, parseAddress } from './address-ranges.ts';
 
 export interface RouteBackend {
@@ -29,6 +29,8 @@ export interface Routing {
   readonly leftOut: readonly LeftOut[];
 }
 
+export const NO_ROUTING: Routing = { backends: [], leftOut: [] };
+
 export interface RoutingSources {
   /** What the people of the hub allow for a city; undefined where they have said nothing. */
   readonly rangesOf: (city: string) => readonly string[] | undefined;
@@ -52,6 +54,14 @@ export function routingOf(endpoints: readonly Endpoint[], sources: RoutingSource
     backends: ranked.slice(0, MOST_BACKENDS).sort(byCity),
     leftOut: [...all.filter((found) => 'why' in found), ...beyond].sort(byCity),
   };
+}
+
+/**
+ * Cities with ready replicas, whether clients outside can reach them or not: a cluster set reaches them by itself, and knows
+ * better than the hub which of those that are silent still serve.
+ */
+export function servingCities(status: ModelServiceStatus | undefined): string[] {
+  return (status?.cities ?? []).filter(({ readyReplicas }) => readyReplicas > 0).map(({ city }) => city);
 }
 
 /** Names that have to be looked up for a routing. */

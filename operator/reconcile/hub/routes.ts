@@ -4,29 +4,30 @@
  * written goes what it led to before, so that at no moment a Gateway is sent where nothing is.
  */
 import type { CityCluster } from '../../../crds/city-cluster.ts';
-import { LABELS } from '../../../crds/labels.ts';
 import type { ModelService } from '../../../crds/model-service.ts';
-import { ROUTE_HOST_ANNOTATION, ROUTE_LABEL, type Route } from '../../../crds/route.ts';
-import { type Resource, resources } from '../../kube/resources.ts';
+import { ROUTE_HOST_ANNOTATION, type Route } from '../../../crds/route.ts';
 import type { LiveObject } from '../../plan/cluster-objects.ts';
 import type { Verdict } from '../../plan/conditions/verdict.ts';
 import { backendObjects, httpRoute, importRoute, nowhere } from '../../plan/hub/route-objects.ts';
 import { routeSteps, staleSteps } from '../../plan/hub/route-steps.ts';
 import { type LiveRoute, routedVerdict } from '../../plan/hub/routed.ts';
-import { namesToResolve, type RoutingSources, routingOf } from '../../plan/hub/routing.ts';
+import {
+  NO_ROUTING,
+  namesToResolve,
+  type RoutingSources,
+  routingOf,
+  servingCities,
+} from '../../plan/hub/routing.ts';
 import { afterOutcome } from '../../plan/next-look.ts';
 import type { DesiredObject, Outcome } from '../../plan/target.ts';
-import { aborted } from '../../runtime/aborted.ts';
 import { again, Controller, done, type ReconcileResult } from '../../runtime/controller.ts';
-import { type Key, keyOf, keyString } from '../../runtime/key.ts';
-import { Reflector } from '../../runtime/reflector.ts';
-import { byController, byLabel, type Change, Store } from '../../runtime/store.ts';
+import { type Key, keyOf } from '../../runtime/key.ts';
+import type { Store } from '../../runtime/store.ts';
 import { apply } from '../apply.ts';
-import { type OptionalKindTools, whileServed } from '../optional-kind.ts';
-import { BY_OWNER, BY_SERVICE, OURS, type ReflectorTools } from '../stores.ts';
 import { HostAddresses, LOOK_AGAIN_SECONDS, type Resolve } from './host-addresses.ts';
+import { RouteCopies, type RouteCopyTools } from './route-copies.ts';
 
-export interface RouteTools extends ReflectorTools, OptionalKindTools {
+export interface RouteTools extends RouteCopyTools {
   readonly modelServices: Store<ModelService>;
   readonly cityClusters: Store<CityCluster>;
   readonly resolve?: Resolve;
@@ -37,11 +38,7 @@ export class Routes {
   readonly controller: Controller;
   readonly #tools: RouteTools;
   readonly #hosts: HostAddresses;
-  /** Services and EndpointSlices that lead to cities. */
-  readonly #backends: Store<LiveObject>[];
-  /** While the kind is served and the copy is filled. */
-  #routes: Store<LiveObject> | undefined;
-  #isMissing = false;
+  readonly #copies: RouteCopies;
   /** By the UID of the service. */
   readonly #verdicts = new Map<string, Verdict>();
   readonly #listeners = new Set<(key: Key) => void>();
@@ -49,7 +46,10 @@ export class Routes {
   constructor(tools: RouteTools) {
     this.#tools = tools;
     this.#hosts = new HostAddresses(tools);
-    this.#backends = [this.#store(), this.#store()];
+    this.#copies = new RouteCopies(tools, {
+      objectChanged: (key) => this.controller.enqueue(key),
+      kindChanged: () => this.#enqueueAll(),
+    });
     this.controller = new Controller({
       ...tools,
       name: 'hub-routes',
@@ -71,9 +71,6 @@ export class Routes {
   /** Works until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { modelServices, cityClusters } = this.#tools;
-    const reflectors = [resources.Service, resources.EndpointSlice].map((resource, at) =>
-      this.#reflector(resource, this.#backends[at]!, `${OURS},${ROUTE_LABEL}`),
-    );
     const ends = [
       modelServices.subscribe(({ key, before, after }) => {
         if (before && before.metadata.uid !== after?.metadata.uid) this.#verdicts.delete(before.metadata.uid);
@@ -83,43 +80,12 @@ export class Routes {
         const [was, is] = [before, after].map((city) => JSON.stringify(city?.spec.addressRanges));
         if (was !== is) this.#enqueueAll();
       }),
-      ...this.#backends.map((store) => store.subscribe((change) => this.#enqueueOwner(change))),
     ];
-    const begin = Promise.all(reflectors.map(({ synced }) => synced)).then(async () => {
+    await this.#copies.run(signal, async () => {
       this.#enqueueAll();
-      const keeping = (route: Resource, until: AbortSignal) => this.#whileServed(route, until);
-      await Promise.all([
-        this.controller.run(signal),
-        whileServed([resources.HTTPRoute], this.#tools, signal, keeping, () => this.#missing()),
-      ]);
+      await this.controller.run(signal);
     });
-    await Promise.all([
-      ...reflectors.map((reflector) => reflector.run(signal)),
-      Promise.race([begin, aborted(signal)]),
-    ]);
     for (const end of ends) end();
-  }
-
-  async #whileServed(route: Resource, signal: AbortSignal): Promise<void> {
-    const store = this.#store();
-    const reflector = this.#reflector(route, store, OURS);
-    const end = store.subscribe((change) => this.#enqueueOwner(change));
-    const begin = async () => {
-      await Promise.race([reflector.synced, aborted(signal)]);
-      if (signal.aborted) return;
-      this.#routes = store;
-      this.#isMissing = false;
-      this.#enqueueAll();
-    };
-    await Promise.all([reflector.run(signal), begin()]);
-    this.#routes = undefined;
-    end();
-  }
-
-  #missing(): void {
-    if (this.#isMissing) return;
-    this.#isMissing = true;
-    this.#enqueueAll();
   }
 
   async #reconcile(key: Key, signal: AbortSignal): Promise<ReconcileResult> {
@@ -127,14 +93,14 @@ export class Routes {
     // What belongs to a service that is being deleted is the garbage collector's.
     if (!service || service.metadata.deletionTimestamp !== undefined) return done;
     const route = service.spec.placement?.route;
-    const live = this.#live(service);
-    if (!route || (this.#isMissing && !this.#routes)) {
+    const live = this.#copies.of(service);
+    if (!route || this.#copies.routes === 'Missing') {
       this.#say(key, service, route && routedVerdict(service, { kind: 'NoAPI' }));
       const removed = await apply(staleSteps(service, [], live), this.#tools.client, signal);
       return nextLook(removed);
     }
     // Not known yet, or not looked at yet by this hub or any other.
-    if (!this.#routes || !service.status?.placement) return done;
+    if (this.#copies.routes === 'Unknown' || !service.status?.placement) return done;
     return await this.#route(key, service, route, live, signal);
   }
 
@@ -158,17 +124,18 @@ export class Routes {
     const sources = this.#sources(live);
     const names = isImport ? [] : namesToResolve(endpoints, sources);
     await this.#hosts.look(names);
-    const { backends, leftOut } = isImport ? { backends: [], leftOut: [] } : routingOf(endpoints, sources);
+    const { backends, leftOut } = isImport ? NO_ROUTING : routingOf(endpoints, sources);
+    const imported = isImport ? servingCities(service.status) : [];
     const wanted = backendObjects(service, backends);
     const outcomes = await write(wanted);
     const there = backends.filter((backend) => isThere(backendObjects(service, [backend]), live, outcomes));
-    if (isImport ? endpoints.length === 0 : there.length === 0) {
+    if (there.length + imported.length === 0) {
       const none = nowhere(service);
       wanted.push(none);
       outcomes.push(...(await write([none])));
     }
     const target = isImport
-      ? importRoute(service, route, endpoints.length > 0)
+      ? importRoute(service, route, imported.length > 0)
       : httpRoute(service, route, there);
     const last = await write([target]);
     if (last.every(({ kind }) => kind === 'done')) {
@@ -176,7 +143,7 @@ export class Routes {
     }
     outcomes.push(...last);
     const found = live.find(({ kind }) => kind === 'HTTPRoute') as LiveRoute | undefined;
-    const cities = (isImport ? endpoints : there).map(({ city }) => city);
+    const cities = isImport ? imported : there.map(({ city }) => city);
     const state = { kind: 'Known', cities, leftOut, outcomes, ...(found ? { live: found } : {}) } as const;
     this.#say(key, service, routedVerdict(service, state));
     return nextLook(outcomes, names.length > 0 ? LOOK_AGAIN_SECONDS : undefined);
@@ -199,42 +166,12 @@ export class Routes {
     };
   }
 
-  #live({ metadata: { name, namespace, uid } }: ModelService): LiveObject[] {
-    const stores = [...this.#backends, ...(this.#routes ? [this.#routes] : [])];
-    return stores.flatMap((store) => [
-      ...new Set([...store.by(BY_SERVICE, `${namespace}/${name}`), ...store.by(BY_OWNER, uid)]),
-    ]);
-  }
-
   #enqueueAll(): void {
     const { modelServices } = this.#tools;
-    const keys = modelServices
-      .list()
-      .filter((service) => service.spec.placement?.route || this.#live(service).length > 0)
-      .map((service) => keyOf(service, modelServices.cluster));
-    for (const key of new Map(keys.map((key) => [keyString(key), key])).values())
-      this.controller.enqueue(key);
-  }
-
-  #enqueueOwner({ key, before, after }: Change<LiveObject>): void {
-    for (const object of [before, after]) {
-      const name = object?.metadata.labels?.[LABELS.service];
-      if (name !== undefined) this.controller.enqueue({ ...key, name });
+    for (const service of modelServices.list()) {
+      const isConcerned = service.spec.placement?.route || this.#copies.of(service).length > 0;
+      if (isConcerned) this.controller.enqueue(keyOf(service, modelServices.cluster));
     }
-  }
-
-  #store(): Store<LiveObject> {
-    const { log } = this.#tools;
-    return new Store<LiveObject>({
-      onError: (err) => log.error({ err }, 'a change could not be passed on'),
-      indexes: { [BY_SERVICE]: byLabel(LABELS.service), [BY_OWNER]: byController },
-    });
-  }
-
-  #reflector(resource: Resource, store: Store<LiveObject>, labelSelector: string): Reflector<LiveObject> {
-    const { namespace } = this.#tools;
-    const selection = { labelSelector, ...(namespace ? { namespace } : {}) };
-    return new Reflector({ ...this.#tools, resource, store, selection });
   }
 }
 
