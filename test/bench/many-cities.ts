@@ -18,6 +18,7 @@ import { type Grant, judgeGrant } from '../../operator/plan/failover/claim.ts';
 
 /** As the agent: changes of a moment travel together. */
 const REPORT_SOON_MS = 500;
+const MOST_WATCH_FAILURES = 20;
 
 export interface ManyCitiesOptions {
   readonly client: KubeClient;
@@ -61,7 +62,7 @@ export class ManyCities {
 
   /** All report, over some seconds, and go on. */
   async start(): Promise<void> {
-    this.#watching = this.#watch();
+    this.#watching = this.#watchOn();
     await Promise.all([...this.#cities.values()].map((city) => this.#report(city, this.#whole())));
     const everyMs = this.#options.heartbeatSeconds * 1000;
     [...this.#cities.values()].forEach((city, at) => {
@@ -103,24 +104,29 @@ export class ManyCities {
     await this.#watching;
   }
 
-  async #watch(): Promise<void> {
+  /** A busy API server ends a watch that it cannot serve any longer; the next one begins with all shares. */
+  async #watchOn(): Promise<void> {
     const { signal } = this.#ending;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#watch(signal);
+      } catch (error) {
+        if (++failures > MOST_WATCH_FAILURES) this.#fail(error);
+      }
+      await new Promise((later) => setTimeout(later, REPORT_SOON_MS));
+    }
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
     const options = {
       labelSelector: REGION_LABELS.city,
       sendInitialEvents: true,
       timeoutSeconds: 3600,
       signal,
     };
-    try {
-      for await (const { type, object } of this.#options.client.watch<ModelService & KubeObject>(
-        resources.ModelService,
-        options,
-      )) {
-        if (type === 'ADDED' || type === 'MODIFIED') this.#consider(object);
-      }
-      throw new Error('the watch of the shares has ended');
-    } catch (error) {
-      if (!signal.aborted) this.#fail(error);
+    const events = this.#options.client.watch<ModelService & KubeObject>(resources.ModelService, options);
+    for await (const { type, object } of events) {
+      if (type === 'ADDED' || type === 'MODIFIED') this.#consider(object);
     }
   }
 
