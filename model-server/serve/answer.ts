@@ -1,5 +1,6 @@
 /** Writing answers. Errors are `{"error": "<sentence>"}` in both protocols. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { freeMemory } from '../free-memory.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 
 export interface Answer {
@@ -75,6 +76,7 @@ export function answerUnread(
   }
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
+    freeMemory(chunk);
     if (left < 0) finish();
   });
   request.on('end', finish).on('close', finish);

@@ -18,8 +18,11 @@ export function rowsOf(inputs: NamedTensors): number | undefined {
 /** Datatypes and shapes without the first dimension: requests with equal ones fit into one buffer. */
 export function innerShapes(inputs: NamedTensors): string {
   let text = '';
-  for (const [name, { datatype, shape }] of inputs)
-    text += `${name}:${datatype}[${shape.slice(1).join(',')}]`;
+  for (const [name, { datatype, shape }] of inputs) {
+    text += `${name}:${datatype}[`;
+    for (let axis = 1; axis < shape.length; axis++) text += `${shape[axis]},`;
+    text += ']';
+  }
   return text;
 }
 

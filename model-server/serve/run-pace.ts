@@ -13,19 +13,17 @@ interface Experience {
 }
 
 export class RunPace {
-  /** By kind and size, what was run least lately first: rows cost less the more of them are in a run. */
-  readonly #kinds = new Map<string, Experience>();
+  /** By kind, what was run least lately first; then by size, since rows cost less the more of them are in a run. */
+  readonly #kinds = new Map<string, Experience[]>();
+  #latest = '';
 
   /** @param kind what takes equally long: a model, its signature, and the shapes of its inputs. */
   took(kind: string, rows: number, milliseconds: number): void {
-    const name = nameOf(kind, sizeClass(rows));
-    const past = this.#kinds.get(name) ?? { rows: 0, milliseconds: 0 };
-    this.#kinds.delete(name);
-    this.#kinds.set(name, {
-      rows: past.rows * REMEMBERED_SHARE + rows,
-      milliseconds: past.milliseconds * REMEMBERED_SHARE + milliseconds,
-    });
-    if (this.#kinds.size > MOST_KINDS) this.#kinds.delete(this.#kinds.keys().next().value as string);
+    const sizes = this.#sizesOf(kind);
+    sizes[sizeClass(rows)] ??= { rows: 0, milliseconds: 0 };
+    const past = sizes[sizeClass(rows)] as Experience;
+    past.rows = past.rows * REMEMBERED_SHARE + rows;
+    past.milliseconds = past.milliseconds * REMEMBERED_SHARE + milliseconds;
   }
 
   /**
@@ -33,12 +31,22 @@ export class RunPace {
    * either: what smaller ones took says nothing.
    */
   expected(kind: string, rows: number, runRows: number): number {
+    const sizes = this.#kinds.get(kind);
     const size = sizeClass(runRows);
-    const past = this.#kinds.get(nameOf(kind, size)) ?? this.#kinds.get(nameOf(kind, size - 1));
+    const past = sizes?.[size] ?? sizes?.[size - 1];
     return past ? (past.milliseconds / past.rows) * rows : 0;
+  }
+
+  #sizesOf(kind: string): Experience[] {
+    const sizes = this.#kinds.get(kind) ?? [];
+    if (kind === this.#latest) return sizes;
+    this.#latest = kind;
+    this.#kinds.delete(kind);
+    this.#kinds.set(kind, sizes);
+    if (this.#kinds.size > MOST_KINDS) this.#kinds.delete(this.#kinds.keys().next().value as string);
+    return sizes;
   }
 }
 
 /** Sizes within a factor of two have one pace. */
-const sizeClass = (rows: number) => Math.floor(Math.log2(rows));
-const nameOf = (kind: string, size: number) => `${size} ${kind}`;
+const sizeClass = (rows: number) => 31 - Math.clz32(rows);
