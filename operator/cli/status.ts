@@ -22,7 +22,10 @@ export async function status(name: string, { client, namespace }: Hub): Promise<
 export function statusText({ metadata, spec, status = {} }: ModelService): string {
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const head = `${metadata.namespace}/${metadata.name}: ${status.readyOfWanted ?? `0/${spec.replicas}`} ready. ${ready ? `${ready.reason}: ${ready.message}` : 'The operator has not looked at it yet.'}`;
-  return spec.placement ? `${head}\n\n${cityTable(status)}` : head;
+  if (!spec.placement) return head;
+  const routed = status.conditions?.find(({ type }) => type === 'Routed');
+  const route = routed ? `\nRoute: ${routed.reason}: ${routed.message}` : '';
+  return `${head}${route}\n\n${cityTable(status)}`;
 }
 
 function cityTable({

@@ -173,4 +173,18 @@ describe('the status of a service', () => {
       /porto +2\/2 +2 +3 +100% +http:\/\/porto:30080 +Placed +porto guarantees 2 replicas/,
     );
   });
+
+  test('says what has become of its route, where it asks for one', () => {
+    const said = {
+      type: 'Routed' as const,
+      status: 'False' as const,
+      reason: 'CityNotRoutable' as const,
+      message: 'ready replicas to which the route does not lead: faro: its endpoint is not http',
+      observedGeneration: 1,
+      lastTransitionTime: '2026-03-01T12:00:00Z',
+    };
+    const text = (conditions: (typeof said)[]) => statusText(service('traffic', 3, {}, { conditions }));
+    expect(text([said])).toContain('\nRoute: CityNotRoutable: ready replicas to which');
+    expect(text([])).not.toContain('Route');
+  });
 });
