@@ -28,7 +28,7 @@ export function isQuiet(
 }
 
 /** Whether a city has become late or has settled, or somebody tells how it stands with one that is late. */
-export function hasTurned(
+function hasTurned(
   before: ReadonlyMap<string, CitySight>,
   after: ReadonlyMap<string, CitySight>,
 ): boolean {
