@@ -60,6 +60,11 @@ describe('spec.placement', () => {
       tolerations: [{ key: 'edge', operator: 'Exists' }, { operator: 'Exists' }, { key: 'a', value: 'b' }],
       priority: -5,
       failover: { graceSeconds: 15 },
+      route: {
+        parentRefs: [{ name: 'public', namespace: 'gateways', sectionName: 'https', port: 443 }],
+        hostnames: ['traffic.example.org', '*.porto.example.org'],
+        backends: 'Addresses',
+      },
     };
     expect((await placed(placement)).spec.placement).toMatchObject(placement);
   });
@@ -117,6 +122,17 @@ describe('spec.placement', () => {
       { failover: { graceSeconds: 5 } },
       /graceSeconds.*greater than or equal to 15/,
     ],
+    ['a route without a Gateway', { route: { parentRefs: [] } }, /parentRefs.*at least 1 item/],
+    [
+      'a route to a Gateway of an impossible name',
+      { route: { parentRefs: [{ name: 'Public' }] } },
+      /expected the name of a Gateway/,
+    ],
+    [
+      'a route for an address',
+      { route: { parentRefs: [{ name: 'public' }], hostnames: ['https://traffic.example.org'] } },
+      /expected a name such as traffic\.example\.org/,
+    ],
     ['a priority beyond all', { priority: 1_000_001 }, /priority.*less than or equal to 1000000/],
   ])('is refused with a sentence: %s', async (_, placement, sentence) => {
     await expect(placed(placement)).rejects.toThrow(sentence);
@@ -127,6 +143,18 @@ describe('a CityCluster', () => {
   test('may be empty', async () => {
     expect(await city({})).toMatchObject({ spec: { drain: false } });
   });
+
+  test('says where its endpoints are, in either family', async () => {
+    const addressRanges = ['203.0.113.0/24', '0.0.0.0/0', '2001:db8:17::/48', '::ffff:10.0.0.0/104', '::/0'];
+    expect(await city({ addressRanges })).toMatchObject({ spec: { addressRanges } });
+  });
+
+  test.each(['203.0.113.7', '203.0.113.0/33', '2001:db8::/129', 'porto.example/24', '/8'])(
+    'says no range that is none: %s',
+    async (range) => {
+      await expect(city({ addressRanges: [range] })).rejects.toThrow(/expected a range of addresses such as/);
+    },
+  );
 
   test.each<[string, object, RegExp]>([
     [

@@ -1,34 +1,26 @@
 /** Keeps ClusterProfiles and CityClusters in step, where the API server knows ClusterProfiles; else it does nothing. */
-import type { Logger } from 'pino';
 import type { CityCluster } from '../../../crds/city-cluster.ts';
 import { MANAGER } from '../../../crds/labels.ts';
-import { isKubeError, type KubeClient } from '../../kube/client.ts';
+import { isKubeError } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/objects.ts';
-import { resources } from '../../kube/resources.ts';
+import { type Resource, resources } from '../../kube/resources.ts';
 import {
   type ClusterProfile,
   cityFromProfile,
   isPublishedByUs,
   JOIN_LABEL,
-  PROFILE_API_VERSION,
   profileOf,
   profilePrint,
   profileStatus,
 } from '../../plan/hub/joining-profile.ts';
-import type { Clock } from '../../runtime/clock.ts';
 import { Controller, done, type ReconcileResult } from '../../runtime/controller.ts';
 import { type Key, keyOf } from '../../runtime/key.ts';
 import type { RuntimeMetrics } from '../../runtime/metrics.ts';
 import { Reflector } from '../../runtime/reflector.ts';
 import { Store } from '../../runtime/store.ts';
+import { type OptionalKindTools, whileServed } from '../optional-kind.ts';
 
-/** How often an API server is asked that did not know the kind. */
-const ASK_EVERY_SECONDS = 300;
-
-export interface ProfilesTools {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface ProfilesTools extends OptionalKindTools {
   readonly metrics: RuntimeMetrics;
   readonly cityClusters: Store<CityCluster>;
   /** Of the operator: published profiles stand there. */
@@ -40,52 +32,45 @@ type Profile = ClusterProfile & KubeObject;
 /** Only the leader runs it. */
 export class ClusterProfiles {
   readonly #tools: ProfilesTools;
-  readonly #asking: Store<Profile>;
-  readonly #publisher: Controller;
-  readonly #joiner: Controller;
   /** By city: what was written last. */
   readonly #written = new Map<string, string>();
 
   constructor(tools: ProfilesTools) {
     this.#tools = tools;
-    const { log } = tools;
-    this.#asking = new Store<Profile>({
-      onError: (err) => log.error({ err }, 'a change could not be passed on'),
-    });
-    this.#publisher = new Controller({
-      ...tools,
-      name: 'cluster-profile-publishing',
-      reconcile: (key, signal) => this.#publish(key, signal),
-    });
-    this.#joiner = new Controller({
-      ...tools,
-      name: 'cluster-profile-joining',
-      reconcile: (key, signal) => this.#join(key, signal),
-    });
   }
 
-  /** Waits for the kind to be known, then works, until `signal` aborts. */
+  /** Works whenever the kind is known, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { client, clock, log, metrics, cityClusters } = this.#tools;
-    while (!(await isKnown(client, log, signal))) {
-      await clock.sleep(ASK_EVERY_SECONDS, signal);
-      if (signal.aborted) return;
-    }
-    const reflector = new Reflector<Profile>({
-      client,
-      clock,
-      log,
-      metrics,
-      resource: resources.ClusterProfile,
-      store: this.#asking,
-      selection: { labelSelector: `${JOIN_LABEL}=true` },
+    await whileServed([resources.ClusterProfile], this.#tools, signal, (resource, until) =>
+      this.#keep(resource, until),
+    );
+  }
+
+  async #keep(resource: Resource, signal: AbortSignal): Promise<void> {
+    const { log, cityClusters } = this.#tools;
+    const asking = new Store<Profile>({
+      onError: (err) => log.error({ err }, 'a change could not be passed on'),
     });
+    const selection = { labelSelector: `${JOIN_LABEL}=true` };
+    const reflector = new Reflector<Profile>({ ...this.#tools, resource, store: asking, selection });
+    const publisher = new Controller({
+      ...this.#tools,
+      name: 'cluster-profile-publishing',
+      reconcile: (key, until) => this.#publish(key, until),
+    });
+    const joiner = new Controller({
+      ...this.#tools,
+      name: 'cluster-profile-joining',
+      reconcile: (key, until) => this.#join(asking.get(key), key, until),
+    });
+    // What was written is gone when the kind was gone.
+    this.#written.clear();
     const ends = [
-      cityClusters.subscribe(({ key }) => this.#publisher.enqueue(key)),
-      this.#asking.subscribe(({ key }) => this.#joiner.enqueue(key)),
+      cityClusters.subscribe(({ key }) => publisher.enqueue(key)),
+      asking.subscribe(({ key }) => joiner.enqueue(key)),
     ];
-    for (const city of cityClusters.list()) this.#publisher.enqueue(keyOf(city, cityClusters.cluster));
-    await Promise.all([reflector.run(signal), this.#publisher.run(signal), this.#joiner.run(signal)]);
+    for (const city of cityClusters.list()) publisher.enqueue(keyOf(city, cityClusters.cluster));
+    await Promise.all([reflector.run(signal), publisher.run(signal), joiner.run(signal)]);
     for (const end of ends) end();
   }
 
@@ -109,9 +94,8 @@ export class ClusterProfiles {
   }
 
   /** A city is made once; after that it is its people's. */
-  async #join(key: Key, signal: AbortSignal): Promise<ReconcileResult> {
+  async #join(profile: Profile | undefined, key: Key, signal: AbortSignal): Promise<ReconcileResult> {
     const { client, log } = this.#tools;
-    const profile = this.#asking.get(key);
     if (!profile || profile.metadata.deletionTimestamp !== undefined || isPublishedByUs(profile)) return done;
     const wanted = cityFromProfile(profile);
     if (wanted.kind === 'Impossible') {
@@ -128,22 +112,5 @@ export class ClusterProfiles {
       if (!isKubeError(error) || error.reason !== 'AlreadyExists') throw error;
     }
     return done;
-  }
-}
-
-async function isKnown(client: KubeClient, log: Logger, signal: AbortSignal): Promise<boolean> {
-  try {
-    const path = `/apis/${PROFILE_API_VERSION}`;
-    const { resources: served } = await client.request<{ resources: { name: string }[] }>({
-      method: 'GET',
-      path,
-      signal,
-    });
-    return served.some(({ name }) => name === resources.ClusterProfile.plural);
-  } catch (error) {
-    if (!isKubeError(error, 'notFound') && !signal.aborted) {
-      log.warn({ err: error }, 'whether there are ClusterProfiles cannot be asked yet');
-    }
-    return false;
   }
 }
