@@ -28,10 +28,7 @@ export function isQuiet(
 }
 
 /** Whether a city has become late or has settled, or somebody tells how it stands with one that is late. */
-function hasTurned(
-  before: ReadonlyMap<string, CitySight>,
-  after: ReadonlyMap<string, CitySight>,
-): boolean {
+function hasTurned(before: ReadonlyMap<string, CitySight>, after: ReadonlyMap<string, CitySight>): boolean {
   for (const [name, { isLate, steadiness, city, vantage }] of after) {
     const was = before.get(name);
     if (steadiness !== city.steadiness || isLate !== was?.isLate) return true;
