@@ -96,15 +96,25 @@ function inOneGroup(
   return undefined;
 }
 
-/** Group after group, and the last resorts when all else is full. */
+/**
+ * Group after group, and the last resorts when all else is full: they take what is left over, and nothing that stands
+ * elsewhere moves there.
+ */
 function inOrder(
   request: PlacementRequest,
   candidates: readonly Candidate[],
   ledger: Ledger,
   wanted: number,
 ): Counts {
-  const slots = slotsFor(request, candidates, ledger, { takes: () => true, isLastResort: true });
-  return divided(request, wanted, slots);
+  const takes = () => true;
+  const first = divided(
+    request,
+    wanted,
+    slotsFor(request, candidates, ledger, { takes, isLastResort: false }),
+  );
+  if (total(first) === wanted) return first;
+  const slots = slotsFor(request, candidates, ledger, { takes, isLastResort: true, from: first });
+  return divided(request, wanted, slots, Number.POSITIVE_INFINITY);
 }
 
 /** Where replicas still wait, those of a lower priority make room: as few as possible, and nobody else moves. */
@@ -117,7 +127,10 @@ function displace(
 ): { counts: Counts; displaced: Map<string, readonly string[]> } {
   const displaced = new Map<string, readonly string[]>();
   if (total(settled) >= wanted) return { counts: settled, displaced };
-  const slots = slotsFor(request, candidates, ledger, { takes: () => true, isLastResort: true, settled });
+  const slots = slotsFor(request, candidates, ledger, {
+    ...{ takes: () => true, isLastResort: true },
+    ...{ from: settled, displaces: true },
+  });
   const counts = divided(request, wanted, slots, Number.POSITIVE_INFINITY);
   for (const [city, count] of counts) {
     const has = ledger.replicas(city, request.key);

@@ -13,8 +13,10 @@ export interface SlotOptions {
   readonly takes: (candidate: Candidate) => boolean;
   /** Whether cities of the last resort take new replicas. */
   readonly isLastResort: boolean;
-  /** Counts to start from when room may be taken from others. */
-  readonly settled?: ReadonlyMap<string, number>;
+  /** Counts to begin with instead of the present ones. */
+  readonly from?: ReadonlyMap<string, number>;
+  /** Whether services of a lower priority have to make room. */
+  readonly displaces?: boolean;
 }
 
 export function slotsFor(
@@ -34,7 +36,7 @@ export function slotsFor(
     const { name } = candidate.city;
     const { current, isOpen, isLast } = standingOf(candidate, request, options);
     const has = holdings.get(name) ?? 0;
-    const free = options.settled ? ledger.roomFor(name, request) : roomIn(name);
+    const free = options.displaces ? ledger.roomFor(name, request) : roomIn(name);
     const room = Math.max(0, free + has);
     // Where the city has shrunk, those of a lower priority lose their place first.
     const kept = free < 0 ? Math.min(current, ledger.roomFor(name, request) + has) : current;
@@ -65,12 +67,12 @@ function takesNothing({ kind }: Verdict): boolean {
 function standingOf(
   { city: { name }, verdict: { kind } }: Candidate,
   { shares, unfit }: PlacementRequest,
-  { isLastResort, settled }: SlotOptions,
+  { isLastResort, from }: SlotOptions,
 ): { current: number; isOpen: boolean; isLast: boolean } {
   const { assigned, ready } = shares.get(name) ?? { assigned: 0, ready: 0 };
   // Where replicas do not become ready, those that are stay and the others are looked for a better place.
   const isUnfit = unfit?.has(name) ?? false;
-  const current = settled?.get(name) ?? (isUnfit ? Math.min(assigned, ready) : assigned);
+  const current = from?.get(name) ?? (isUnfit ? Math.min(assigned, ready) : assigned);
   const isOpen = kind !== 'Keep' && (isLastResort || (kind === 'Open' && !isUnfit));
   // What stands in a last resort stays there: only new replicas go elsewhere first.
   const isLast = isUnfit ? isLastResort : kind === 'LastResort' && current === 0;
