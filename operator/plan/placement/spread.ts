@@ -29,6 +29,10 @@ interface Bounds {
 }
 
 /**
+ * What comes out is at rest: divided again it stays as it is. One rule can undo what another asked for, such as a group
+ * that gives up a replica to one of minGroups and is then too far from what is fair; that is settled here, so that no
+ * replica is started only to be moved at the next look.
+ *
  * @param slots with one slot for every allowed city, those without room too: their groups count for the skew
  * @returns a count per city; the sum is less than `total` when there is no room, or when the spread does not allow more
  */
@@ -37,6 +41,23 @@ export function divideOverDomains(
   slots: readonly CitySlot[],
   spread: Spread,
   tolerance?: number,
+): Map<string, number> {
+  let from = slots;
+  for (let round = 1; ; round++) {
+    const counts = divideOnce(total, from, spread, tolerance);
+    if (round === MOST_ROUNDS || from.every(({ key, current }) => counts.get(key) === current)) return counts;
+    from = from.map((slot) => ({ ...slot, current: counts.get(slot.key) ?? 0 }));
+  }
+}
+
+/** Two are the rule. */
+const MOST_ROUNDS = 8;
+
+function divideOnce(
+  total: number,
+  slots: readonly CitySlot[],
+  spread: Spread,
+  tolerance: number | undefined,
 ): Map<string, number> {
   const domains = choose(total, domainsOf(slots), spread);
   const few = tooFewDomains(domains, spread);

@@ -180,8 +180,10 @@ test('an event that cannot be written is logged and forgotten', async () => {
 });
 
 test('a note is cut to fit in bytes, never inside a character', () => {
+  // What stands for a character that was cut is no part of the text itself.
+  const anyText = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\uFFFD'));
   fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 3, max: 40 }), (text, maxBytes) => {
+    fc.property(anyText, fc.integer({ min: 3, max: 40 }), (text, maxBytes) => {
       const cut = cutBytes(text, maxBytes);
       expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(maxBytes);
       expect(cut).not.toContain('\uFFFD');
