@@ -15,6 +15,7 @@ import { CommandFailed, run } from '../region/command.ts';
 import { cluster } from './cluster.ts';
 import { render } from './helm.ts';
 import { TestHub } from './hub-in.ts';
+import { leaveNothingToPlace } from './region-hub.ts';
 
 /** The program as people call it, against a real API server beside which the hub's joining works. */
 describe('the command line', () => {
@@ -26,6 +27,7 @@ describe('the command line', () => {
   beforeAll(async () => {
     city = await cluster();
     hub = await TestHub.start(city);
+    await leaveNothingToPlace(city);
     folder = await mkdtemp(join(tmpdir(), 'aicity-cli-'));
   });
   afterAll(async () => {

@@ -25,6 +25,15 @@ export async function installRegionDefinitions(city: City): Promise<void> {
   }
 }
 
+/**
+ * Deletes the cities and services of other tests: a hub listens for every city that it knows of, nobody plays those, and
+ * services without a city would take the room of others.
+ */
+export async function leaveNothingToPlace(city: City): Promise<void> {
+  await city.kubectl(['delete', 'cityclusters', '--all']);
+  await city.kubectl(['delete', 'modelservices', '--all', '--all-namespaces']);
+}
+
 export class RegionHub {
   readonly namespace: string;
   readonly client: HttpKubeClient;
@@ -44,8 +53,7 @@ export class RegionHub {
   /** @param namespace of its services; absent: one of its own */
   static async start(city: City, prefix: string, namespace?: string): Promise<RegionHub> {
     await installRegionDefinitions(city);
-    // A hub listens for every city that it knows of, and nobody plays those that other tests have left.
-    await city.kubectl(['delete', 'cityclusters', '--all']);
+    await leaveNothingToPlace(city);
     const hub = new RegionHub(city, namespace ?? (await city.freshNamespace(prefix)));
     await hub.run();
     return hub;
