@@ -1,61 +1,33 @@
-/** IP addresses and ranges of them in CIDR notation (RFC 4632, RFC 4291). What cannot be read is in no range. */
+/** IP addresses in ranges of them in CIDR notation (RFC 4632, RFC 4291). What cannot be read is in no range. */
+import { BlockList, isIP, isIPv4 } from 'node:net';
 
-export interface Address {
-  readonly family: 'IPv4' | 'IPv6';
-  readonly bits: bigint;
-}
+/** IPv4 addresses in the notation of IPv6 (`::ffff:10.0.0.1`): no range of IPv6 has them, so that none is got round by it. */
+const mapped = new BlockList();
+mapped.addSubnet('::ffff:0:0', 96, 'ipv6');
 
-const WIDTH = { IPv4: 32, IPv6: 128 } as const;
-
-/** An IPv6 address that stands for an IPv4 one (`::ffff:10.0.0.1`) is read as that, so that no range is got round by it. */
-export function parseAddress(text: string): Address | undefined {
-  if (!text.includes(':')) return parseDotted(text);
-  const bits = parseColons(text);
-  if (bits === undefined) return undefined;
-  return bits >> 32n === 0xffffn ? { family: 'IPv4', bits: bits & 0xffff_ffffn } : { family: 'IPv6', bits };
+/** Whether it is an IP address, not a name; one with a zone (`fe80::1%eth0`) means nothing elsewhere and is none. */
+export function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
 }
 
 /** Whether an address is in one of the ranges. */
-export function isWithin(address: Address, ranges: readonly string[]): boolean {
+export function isWithin(address: string, ranges: readonly string[]): boolean {
+  if (!isAddress(address)) return false;
   return ranges.some((range) => {
-    const [text = '', length = ''] = range.split('/');
-    const start = parseAddress(text);
-    if (!start || start.family !== address.family || !/^\d{1,3}$/.test(length)) return false;
-    const width = WIDTH[start.family];
-    if (Number(length) > width) return false;
-    const host = BigInt(width - Number(length));
-    return start.bits >> host === address.bits >> host;
+    const [start = '', length = ''] = range.split('/');
+    if (!isAddress(start) || !/^\d{1,3}$/.test(length) || isVersion4(start) !== isVersion4(address))
+      return false;
+    if (Number(length) > (isIPv4(start) ? 32 : 128)) return false;
+    const list = new BlockList();
+    list.addSubnet(start, Number(length), notationOf(start));
+    return list.check(address, notationOf(address));
   });
 }
 
-function parseDotted(text: string): Address | undefined {
-  const parts = text.split('.');
-  // A zero in front would mean octal to some readers.
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)) {
-    return undefined;
-  }
-  return { family: 'IPv4', bits: parts.reduce((bits, part) => (bits << 8n) | BigInt(part), 0n) };
+function isVersion4(address: string): boolean {
+  return isIPv4(address) || mapped.check(address, 'ipv6');
 }
 
-function parseColons(text: string): bigint | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const last = groupsOf(halves.at(-1)!, true);
-  const first = halves.length === 1 ? [] : groupsOf(halves[0]!, false);
-  if (!first || !last) return undefined;
-  const missing = 8 - first.length - last.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  const groups = [...first, ...Array<bigint>(missing).fill(0n), ...last];
-  return groups.reduce((bits, group) => (bits << 16n) | group, 0n);
-}
-
-/** @param isEnd the last group of all may be an IPv4 address */
-function groupsOf(text: string, isEnd: boolean): bigint[] | undefined {
-  if (text === '') return [];
-  const parts = text.split(':');
-  const dotted = isEnd ? parseDotted(parts.at(-1)!) : undefined;
-  const hex = dotted ? parts.slice(0, -1) : parts;
-  if (!hex.every((part) => /^[0-9A-Fa-f]{1,4}$/.test(part))) return undefined;
-  const groups = hex.map((part) => BigInt(`0x${part}`));
-  return dotted ? [...groups, dotted.bits >> 16n, dotted.bits & 0xffffn] : groups;
+function notationOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv4(address) ? 'ipv4' : 'ipv6';
 }

@@ -3,7 +3,7 @@
  * follow the published endpoints go to the same cities. A city with nothing ready is not among them.
  */
 import type { Endpoint, ModelServiceStatus } from '../../../crds/model-service.ts';
-import { isWithin, parseAddress } from './address-ranges.ts';
+import { isAddress, isWithin } from './address-ranges.ts';
 
 export interface RouteBackend {
   readonly city: string;
@@ -69,7 +69,7 @@ export function namesToResolve(endpoints: readonly Endpoint[], { rangesOf }: Rou
   const hosts = endpoints
     .filter(({ city }) => (rangesOf(city) ?? []).length > 0)
     .map(({ url }) => readUrl(url))
-    .flatMap((target) => ('host' in target && !parseAddress(target.host) ? [target.host] : []));
+    .flatMap((target) => ('host' in target && !isAddress(target.host) ? [target.host] : []));
   return [...new Set(hosts)].sort();
 }
 
@@ -79,12 +79,9 @@ function lead({ city, url, weight }: Endpoint, sources: RoutingSources): RouteBa
   const { host, port } = target;
   const ranges = sources.rangesOf(city) ?? [];
   if (ranges.length === 0) return { city, why: 'its CityCluster has no spec.addressRanges' };
-  const known = parseAddress(host) ? [host] : (sources.addressesOf(host) ?? []);
+  const known = isAddress(host) ? [host] : (sources.addressesOf(host) ?? []);
   if (known.length === 0) return { city, why: `no address is known of ${host}` };
-  const allowed = known.filter((text) => {
-    const address = parseAddress(text);
-    return address !== undefined && isWithin(address, ranges);
-  });
+  const allowed = known.filter((address) => isWithin(address, ranges));
   const [first] = allowed;
   if (first === undefined) {
     const of = known[0] === host ? host : `${known[0]} (${host})`;
