@@ -5,6 +5,7 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeDenseModel } from '../unit/model-server/serve/models.ts';
@@ -17,6 +18,8 @@ export interface SoakOptions {
   /** Between one new version and the next. */
   swapSeconds: number;
   clients: number;
+  /** Before the first request: the server takes its memory of then as what its models need. */
+  quietSeconds?: number;
   /** Variables of the server. */
   environment?: Record<string, string>;
   /** Told of each new version, with the figures so far. */
@@ -54,6 +57,7 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
   const server = await startServer(['--model', `traffic=${model}`, ...flags], options.environment);
   try {
     await server.ready();
+    await sleep((options.quietSeconds ?? 0) * 1000);
     const clients = Array.from({ length: options.clients }, () => new Client(server.url, WIDTH));
     const until = performance.now() + options.seconds * 1000;
     const running = clients.map((client) => client.run(until));
@@ -97,7 +101,7 @@ async function swapping(
       await rm(join(model, String(version - KEPT_VERSIONS)), { recursive: true, force: true });
       progress?.(`version ${version}; ${line}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_SECONDS * 1000));
+    await sleep(SAMPLE_SECONDS * 1000);
   }
   return version;
 }
