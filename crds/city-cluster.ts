@@ -3,7 +3,7 @@
  * reports (city-report.ts) and from what it concludes. The city itself can write neither.
  */
 import { z } from 'zod';
-import { cel, mapList } from './cel.ts';
+import { atomic, cel, mapList } from './cel.ts';
 import type { CityCondition } from './city-conditions.ts';
 import { CityCapacity } from './city-report.ts';
 import { ConditionList } from './condition-list.ts';
@@ -75,12 +75,7 @@ export const CityClusterStatus = z.object({
     .describe('Where the city says that it can be looked at from other cities.'),
   kubernetesVersion: z.string().max(64).optional(),
   operatorVersion: z.string().max(64).optional(),
-  capacity: z
-    .array(CityCapacity)
-    .max(64)
-    .meta(mapList('resource'))
-    .optional()
-    .describe('As last reported by the city.'),
+  capacity: z.array(CityCapacity).max(64).optional().describe('As last reported by the city.'),
   free: z.string().max(253).optional().describe('GPUs that are free / there, such as 3/8.'),
   services: z.int32().min(0).optional().describe('Services that have replicas in the city.'),
   replicas: z.int32().min(0).optional().describe('Pods of services from the hub that run in the city.'),
@@ -97,6 +92,7 @@ export const CityClusterStatus = z.object({
       losses: z.int32().min(0).describe('Recent times that the city went silent; quiet hours halve it.'),
       changedAtMs: z.int().min(0).describe('When the city last went or came, milliseconds since 1970.'),
     })
+    .meta(atomic)
     .optional()
     .describe('The damping that keeps a city that comes and goes from being given what has another place.'),
   conditions: ConditionList,

@@ -4,7 +4,7 @@
  * (region.ts), which names the session and the sequence number of the report that is valid.
  */
 import { z } from 'zod';
-import { mapList } from './cel.ts';
+import { atomic } from './cel.ts';
 
 export const CityCapacity = z.object({
   resource: z.string().max(253),
@@ -47,18 +47,27 @@ export const ClaimStatus = z.object({
 });
 export type ClaimStatus = z.infer<typeof ClaimStatus>;
 
-export const CityReportBody = z.object({
-  session: z
-    .string()
-    .max(64)
-    .describe('Changes whenever the city was out of touch: what was decided before is no longer obeyed.'),
-  sequence: z.int().min(0).describe('Higher with every report of the session.'),
-  operatorVersion: z.string().max(64).optional(),
-  kubernetesVersion: z.string().max(64).optional(),
-  address: z.string().max(512).optional().describe('Where other cities can look whether this one is there.'),
-  capacity: z.array(CityCapacity).max(64).meta(mapList('resource')).optional(),
-  claims: z.record(z.string().max(317), ClaimStatus).optional().describe('By namespace/name of the service.'),
-});
+export const CityReportBody = z
+  .object({
+    session: z
+      .string()
+      .max(64)
+      .describe('Changes whenever the city was out of touch: what was decided before is no longer obeyed.'),
+    sequence: z.int().min(0).describe('Higher with every report of the session.'),
+    operatorVersion: z.string().max(64).optional(),
+    kubernetesVersion: z.string().max(64).optional(),
+    address: z
+      .string()
+      .max(512)
+      .optional()
+      .describe('Where other cities can look whether this one is there.'),
+    capacity: z.array(CityCapacity).max(64).optional(),
+    claims: z
+      .record(z.string().max(317), ClaimStatus)
+      .optional()
+      .describe('By namespace/name of the service.'),
+  })
+  .meta(atomic);
 export type CityReportBody = z.infer<typeof CityReportBody>;
 
 export interface CityReport {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { Autoscaling } from './autoscaling.ts';
-import { cel, mapList } from './cel.ts';
+import { cel } from './cel.ts';
 import { ConditionList } from './condition-list.ts';
 import type { ServiceCondition } from './conditions.ts';
 import { MODEL_URI_EXPECTED, MODEL_URI_PATTERN } from './model-uri.ts';
@@ -295,19 +295,16 @@ export const ModelServiceStatus = z.object({
   cities: z
     .array(CityShareStatus)
     .max(500)
-    .meta(mapList('city'))
     .optional()
     .describe('On a hub: what each city has of the service.'),
   decisions: z
     .array(PlacementDecision)
     .max(500)
-    .meta(mapList('city'))
     .optional()
     .describe('On a hub: why each city has the replicas that it has.'),
   endpoints: z
     .array(Endpoint)
     .max(500)
-    .meta(mapList('city'))
     .optional()
     .describe('On a hub: where clients go. A city with nothing ready is not here.'),
   placement: PlacementRecord.optional().describe('On a hub: what it remembers of its decisions.'),

@@ -3,7 +3,7 @@
  * (operator/plan/failover/records.ts). Times are milliseconds since 1970 on the hub's clock; no city's clock is in it.
  */
 import { z } from 'zod';
-import { mapList } from './cel.ts';
+import { atomic } from './cel.ts';
 import { WAITING_REASONS, type WaitingReason } from './placement.ts';
 import { ShareGrant } from './region.ts';
 
@@ -24,18 +24,19 @@ const ShareRecordStatus = z.object({
   missingSinceMs: ms.optional(),
 });
 
-export const PlacementRecord = z.object({
-  epoch: z.int().min(0).describe('Of the last grant; every grant has a higher one.'),
-  waiting: z.int32().min(0).describe('Replicas without a city.'),
-  reason: z.enum(Object.keys(WAITING_REASONS) as [WaitingReason, ...WaitingReason[]]).optional(),
-  message: z.string().max(2048).optional(),
-  isProvisional: z.boolean().optional(),
-  movingSinceMs: ms.optional(),
-  shares: z.array(ShareRecordStatus).max(500).meta(mapList('city')).optional(),
-  unfit: z
-    .array(z.object({ city: z.string().max(63), times: z.int32().min(1), untilMs: ms }))
-    .max(500)
-    .meta(mapList('city'))
-    .optional(),
-});
+export const PlacementRecord = z
+  .object({
+    epoch: z.int().min(0).describe('Of the last grant; every grant has a higher one.'),
+    waiting: z.int32().min(0).describe('Replicas without a city.'),
+    reason: z.enum(Object.keys(WAITING_REASONS) as [WaitingReason, ...WaitingReason[]]).optional(),
+    message: z.string().max(2048).optional(),
+    isProvisional: z.boolean().optional(),
+    movingSinceMs: ms.optional(),
+    shares: z.array(ShareRecordStatus).max(500).optional(),
+    unfit: z
+      .array(z.object({ city: z.string().max(63), times: z.int32().min(1), untilMs: ms }))
+      .max(500)
+      .optional(),
+  })
+  .meta(atomic);
 export type PlacementRecord = z.infer<typeof PlacementRecord>;
