@@ -8,10 +8,12 @@ import type { Touched } from './touched.ts';
 
 /** @param last outcome of the last look, with its sights or those that were taken since without a look */
 export function isLookDue(
-  last: Pick<RegionOutcome, 'isRestless' | 'sights'>,
+  last: Pick<RegionOutcome, 'isRestless' | 'dueAtMs' | 'sights'>,
   sights: RegionOutcome['sights'],
   touched: Touched,
+  nowMs: number,
 ): boolean {
+  if (nowMs >= last.dueAtMs) return true;
   return last.isRestless || touched === 'All' || touched.size > 0 || hasTurned(last.sights, sights);
 }
 

@@ -6,11 +6,11 @@
 import { Ledger } from '../placement/ledger.ts';
 import { entriesOf } from './adopt.ts';
 import { capShares } from './capping.ts';
-import { isObeyed } from './claim.ts';
 import { grantShares } from './granting.ts';
 import type { Entry, Look, RegionInput } from './look.ts';
 import { placeShares } from './placing.ts';
 import { mayRun, type ServiceRecord } from './records.ts';
+import { unrestOf } from './rest.ts';
 import { type CitySight, isListening, sightsOf } from './sights.ts';
 import { byPriority, standShares } from './standings.ts';
 import type { Steadiness } from './steadiness.ts';
@@ -24,6 +24,8 @@ export interface RegionOutcome {
   readonly moving: ReadonlySet<string>;
   /** Something was on its way or is waited for: the next look must not wait for a change. */
   readonly isRestless: boolean;
+  /** When the next look is due at the latest, though nothing changes; Infinity for never. */
+  readonly dueAtMs: number;
   /** What was made of each city, for the sentences of the status. */
   readonly sights: ReadonlyMap<string, CitySight>;
 }
@@ -36,7 +38,7 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
     isListening: isListening(cities, nowMs, awakeSinceMs, settings.listenMs),
   };
   const entries = entriesOf(services, look);
-  const restless = [...entries.values()].filter((entry) => isRestless(entry, look));
+  const { entries: restless, ...unrest } = unrestOf(entries.values(), look);
   const moving = standShares(restless, look);
   if (restless.length > 0) {
     if (!isPlaced(restless, look)) placeShares(entries, restless, look);
@@ -50,7 +52,8 @@ export function lookAtRegion(input: RegionInput): RegionOutcome {
     records: new Map(records.map(({ record }) => [record.key, record])),
     steadiness: new Map([...look.sights].map(([city, { steadiness }]) => [city, steadiness])),
     moving,
-    isRestless: restless.length > 0,
+    isRestless: unrest.isUnderWay || (unrest.hasWaiting && records.length > 0),
+    dueAtMs: unrest.dueAtMs,
     sights: look.sights,
   };
 }
@@ -77,20 +80,6 @@ function grantAll(
   for (const entry of granted.sort(byPriority)) {
     grantShares(entry, look, actual, caps.get(entry.record.key), moving);
   }
-}
-
-/** Whether there is anything to do or to wait for. */
-function isRestless({ service, record }: Entry, { sights, touched }: Look): boolean {
-  if (!touched || touched.has(record.key) || record !== service.record) return true;
-  if (record.waiting > 0 || record.isProvisional || record.movingSinceMs !== undefined) return true;
-  for (const [city, share] of record.shares) {
-    const sight = sights.get(city);
-    if (!sight || sight.isLate || share.standing.phase !== 'Serving') return true;
-    if (share.assigned !== share.grant.floor || share.isYielding) return true;
-    if (share.missingSinceMs !== undefined) return true;
-    if (!isObeyed(share, sight.city.claims.get(record.key))) return true;
-  }
-  return false;
 }
 
 /** What every service has, or may have, now, in the cities of those that are to be granted something. */

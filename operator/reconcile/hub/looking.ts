@@ -48,6 +48,7 @@ export class Looking {
   #tickedAtMs = 0;
   #lookedAtMs = 0;
   #isRestless = true;
+  #dueAtMs = Number.POSITIVE_INFINITY;
   /** As the last look saw them. */
   readonly #seen = new Map<string, CityKnowledge>();
   #sights: ReadonlyMap<string, CitySight> = new Map();
@@ -141,8 +142,9 @@ export class Looking {
   #isDue(sights: ReadonlyMap<string, CitySight>, nowMs: number): boolean {
     // What is only on its way can wait for the next second.
     const isRestless = this.#isRestless && nowMs - this.#lookedAtMs >= RESTLESS_MS;
+    const last = { isRestless, dueAtMs: this.#dueAtMs, sights: this.#sights };
     const isPaced = paced(this.#pace, this.#pace.told, nowMs) !== this.#pace;
-    return isPaced || isLookDue({ isRestless, sights: this.#sights }, sights, this.#touched);
+    return isPaced || isLookDue(last, sights, this.#touched, nowMs);
   }
 
   #look(known: readonly CityKnowledge[], sights: ReadonlyMap<string, CitySight>, nowMs: number): void {
@@ -162,6 +164,7 @@ export class Looking {
     });
     this.#decided = outcome.records;
     this.#isRestless = outcome.isRestless;
+    this.#dueAtMs = outcome.dueAtMs;
     for (const [key, record] of outcome.records) services.decided(key, record);
     const before = this.#sights;
     this.#sights = outcome.sights;

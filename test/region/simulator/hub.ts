@@ -206,7 +206,7 @@ export class SimulatedHub {
     const sights = sightsOf(cities, nowMs, this.#awakeSinceMs, settings);
     const touched = this.#touched;
     this.#touched = new Set();
-    if (this.#last && !isLookDue(this.#last, sights, touched ?? 'All')) {
+    if (this.#last && !isLookDue(this.#last, sights, touched ?? 'All', nowMs)) {
       this.#last = { ...this.#last, sights };
       onLook(seen, { ...this.#last, records: NOTHING_DECIDED });
       return;
