@@ -5,6 +5,7 @@
 import type { KubeObject } from '../kube/objects.ts';
 import { IndexTable } from './index-table.ts';
 import { type Key, keyOf, keyString } from './key.ts';
+import { StringPool } from './string-pool.ts';
 
 /** What became of one object. `before` is absent for a new object, `after` for one that is gone. */
 export interface Change<T> {
@@ -30,6 +31,7 @@ export class Store<T extends KubeObject> {
   readonly #indexes: ReadonlyMap<string, { readonly index: Index<T>; readonly table: IndexTable }>;
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #onError: (error: unknown, key: Key) => void;
+  readonly #strings = new StringPool();
   #synced = false;
 
   constructor({ cluster = '', indexes = {}, onError = () => {} }: StoreOptions<T> = {}) {
@@ -106,7 +108,7 @@ export class Store<T extends KubeObject> {
     const id = keyString(key);
     const before = this.#objects.get(id);
     if (before && isSameVersion(before, object)) return undefined;
-    const after = deepFreeze(object);
+    const after = this.#kept(object);
     this.#objects.set(id, after);
     for (const { index, table } of this.#indexes.values()) table.file(id, this.#valuesOf(index, key, after));
     return { key, before, after };
@@ -119,6 +121,18 @@ export class Store<T extends KubeObject> {
     for (const { table } of this.#indexes.values()) table.unfile(id);
     this.#objects.delete(id);
     return { key, before, after: undefined };
+  }
+
+  /** Frozen, and with texts that stand in many objects in memory once. */
+  #kept<V>(value: V): V {
+    if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+    const members = value as Record<string, unknown>;
+    for (const name of Object.keys(members)) {
+      const member = members[name];
+      if (typeof member === 'string') members[name] = this.#strings.one(member);
+      else this.#kept(member);
+    }
+    return Object.freeze(value);
   }
 
   #valuesOf(index: Index<T>, key: Key, object: T): readonly string[] {
@@ -161,10 +175,4 @@ export const byLabel =
 function isSameVersion(a: KubeObject, b: KubeObject): boolean {
   const version = a.metadata.resourceVersion;
   return version !== undefined && version === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid;
-}
-
-function deepFreeze<V>(value: V): V {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
 }

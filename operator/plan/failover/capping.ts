@@ -30,7 +30,7 @@ export function capShares(
   const used = new Ledger(look.cities);
   for (const entry of entries.values()) {
     for (const share of entry.record.shares.values()) {
-      used.set(share.city, entry.service.intent, useOf(share, entry, look));
+      used.add(share.city, entry.service.intent, useOf(share, entry, look));
     }
   }
   const result = new Map<string, Map<string, Cap>>();

@@ -19,7 +19,7 @@ export function placeShares(
   const ledger = new Ledger(cities);
   for (const { service, record } of entries.values()) {
     for (const share of record.shares.values()) {
-      ledger.set(share.city, service.intent, enteredReplicas(presentShare(share, record.key, look)));
+      ledger.add(share.city, service.intent, enteredReplicas(presentShare(share, record.key, look)));
     }
   }
   const requests = restless

@@ -93,7 +93,7 @@ function actualUse(
   for (const { service, record } of entries.values()) {
     for (const [city, share] of record.shares) {
       if (!places.has(city)) continue;
-      ledger.set(city, service.intent, mayRun(share, sights.get(city)?.city.claims.get(record.key)));
+      ledger.add(city, service.intent, mayRun(share, sights.get(city)?.city.claims.get(record.key)));
     }
   }
   return ledger;

@@ -18,6 +18,8 @@ interface CityAccount {
   version: number;
   readonly free: Map<string, number>;
   readonly entries: Map<string, Entry>;
+  /** Not among the entries yet: whoever has something, and how many replicas, in turn. */
+  readonly unsorted: (Claimant | number)[];
 }
 
 /** Sums of fractions (cores) must not lose a replica to rounding. */
@@ -29,6 +31,8 @@ export interface Claimant {
   readonly priority: number;
   readonly demand: Demand;
 }
+
+const NOTHING: ReadonlyMap<string, Entry> = new Map();
 
 export class Ledger {
   readonly #accounts = new Map<string, CityAccount>();
@@ -44,6 +48,7 @@ export class Ledger {
         version: 0,
         free: new Map(Object.entries(capacity)),
         entries: new Map(),
+        unsorted: [],
       });
     }
   }
@@ -52,16 +57,22 @@ export class Ledger {
   set(city: string, { key, priority, demand }: Claimant, replicas: number): void {
     const account = this.#accounts.get(city);
     if (!account) return;
-    const entry = account.entries.get(key);
+    const entries = sorted(account);
+    const entry = entries.get(key);
     const change = replicas - (entry?.replicas ?? 0);
     if (change === 0) return;
-    account.version++;
-    for (const { resource, amount } of demand) {
-      account.free.set(resource, (account.free.get(resource) ?? 0) - change * amount);
-    }
+    take(account, demand, change);
     if (entry) entry.replicas = replicas;
-    else account.entries.set(key, { key, priority, demand, replicas });
-    if (replicas === 0) account.entries.delete(key);
+    else entries.set(key, { key, priority, demand, replicas });
+    if (replicas === 0) entries.delete(key);
+  }
+
+  /** As `set`, for a service that has nothing in the city so far: all of a region is entered like that at each look. */
+  add(city: string, claimant: Claimant, replicas: number): void {
+    const account = this.#accounts.get(city);
+    if (!account || replicas === 0) return;
+    take(account, claimant.demand, replicas);
+    account.unsorted.push(claimant, replicas);
   }
 
   /** Replicas that the service has in these cities, without zeros. */
@@ -76,12 +87,12 @@ export class Ledger {
 
   /** Replicas that the service has in the city. */
   replicas(city: string, key: string): number {
-    return this.#accounts.get(city)?.entries.get(key)?.replicas ?? 0;
+    return this.#entriesIn(city).get(key)?.replicas ?? 0;
   }
 
   /** What is entered for a city. */
   entriesOf(city: string): Iterable<Readonly<Entry>> {
-    return this.#accounts.get(city)?.entries.values() ?? [];
+    return this.#entriesIn(city).values();
   }
 
   /**
@@ -108,6 +119,11 @@ export class Ledger {
     };
   }
 
+  #entriesIn(city: string): ReadonlyMap<string, Entry> {
+    const account = this.#accounts.get(city);
+    return account ? sorted(account) : NOTHING;
+  }
+
   #roomsOf(demand: Demand): { readonly room: Float64Array; readonly version: Float64Array } {
     const key = demand.map(({ resource, amount }) => `${resource}=${amount}`).join();
     const found = this.#rooms.get(key);
@@ -123,7 +139,7 @@ export class Ledger {
     const account = this.#accounts.get(city);
     if (!account) return 0;
     const free = new Map(account.free);
-    for (const entry of account.entries.values()) {
+    for (const entry of sorted(account).values()) {
       if (entry.priority >= priority) continue;
       for (const { resource, amount } of entry.demand) {
         free.set(resource, (free.get(resource) ?? 0) + amount * entry.replicas);
@@ -139,7 +155,7 @@ export class Ledger {
   makeRoom(city: string, claimant: Claimant, replicas: number): string[] {
     const account = this.#accounts.get(city);
     if (!account) return [];
-    const victims = [...account.entries.values()]
+    const victims = [...sorted(account).values()]
       .filter(({ priority }) => priority < claimant.priority)
       .sort((a, b) => a.priority - b.priority || b.replicas - a.replicas || (a.key < b.key ? -1 : 1));
     const displaced: string[] = [];
@@ -161,6 +177,23 @@ export class Ledger {
         (free?.get(resource) ?? 0) + EPSILON * amount < amount * replicas &&
         has.some((one) => one.resource === resource && one.amount > 0),
     );
+  }
+}
+
+/** Most cities are never asked who has what in them. */
+function sorted({ entries, unsorted }: CityAccount): Map<string, Entry> {
+  for (let at = 0; at < unsorted.length; at += 2) {
+    const { key, priority, demand } = unsorted[at] as Claimant;
+    entries.set(key, { key, priority, demand, replicas: unsorted[at + 1] as number });
+  }
+  unsorted.length = 0;
+  return entries;
+}
+
+function take(account: CityAccount, demand: Demand, replicas: number): void {
+  account.version++;
+  for (const { resource, amount } of demand) {
+    account.free.set(resource, (account.free.get(resource) ?? 0) - replicas * amount);
   }
 }
 

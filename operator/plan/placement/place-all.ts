@@ -32,7 +32,7 @@ export function placeAll(
   const ledger = new Ledger(cities);
   const byKey = new Map(requests.map((request) => [request.key, request]));
   for (const request of requests) {
-    for (const [city, share] of request.shares) ledger.set(city, request, enteredReplicas(share));
+    for (const [city, share] of request.shares) ledger.add(city, request, enteredReplicas(share));
   }
   const wanted = requests.filter(({ key }) => only?.has(key) ?? true);
   return placeInto(ledger, wanted, cities, (key) => byKey.get(key)!);

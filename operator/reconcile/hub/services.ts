@@ -20,6 +20,8 @@ interface Known {
   /** False for a service that is gone, or not placed any more, and of which cities still have shares. */
   isPlaced: boolean;
   record: ServiceRecord | undefined;
+  /** Both, as the last look had them. */
+  shown?: Service;
   /** As it was last seen; still there when the service is gone while this hub runs. */
   spec: ModelServiceSpec | undefined;
   generation: number;
@@ -72,7 +74,12 @@ export class Services {
 
   /** For a look. */
   all(): Service[] {
-    return [...this.#known.values()].map(({ intent, record }) => ({ intent, ...(record ? { record } : {}) }));
+    return Array.from(this.#known.values(), (known) => {
+      const { intent, record, shown } = known;
+      if (shown?.intent === intent && shown.record === record) return shown;
+      known.shown = record ? { intent, record } : { intent };
+      return known.shown;
+    });
   }
 
   *keys(): Iterable<string> {
