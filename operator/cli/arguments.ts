@@ -23,6 +23,8 @@ export type Command =
       readonly city: string;
       readonly labels: Readonly<Record<string, string>>;
       readonly address?: string;
+      /** Where routes of the hub may lead, as CIDR ranges. */
+      readonly addressRanges: readonly string[];
       /** The hub as the city reaches it, where the kubeconfig knows it by another URL. */
       readonly server?: string;
       /** File to write; `-` is the terminal. */
@@ -55,6 +57,7 @@ const OPTIONS = {
     ...TARGET,
     label: { type: 'string', short: 'l', multiple: true },
     address: { type: 'string' },
+    'address-range': { type: 'string', multiple: true },
     server: { type: 'string' },
     output: { type: 'string', short: 'o' },
     format: { type: 'string' },
@@ -134,6 +137,7 @@ function joinCommand(words: readonly string[]): Command {
     city: cityName('join', positionals),
     labels: Object.fromEntries((values.label ?? []).map(label)),
     ...(address && { address }),
+    addressRanges: values['address-range'] ?? [],
     ...(server && { server }),
     ...(output && { output }),
     format,

@@ -12,6 +12,8 @@ the city's Helm release needs into a file that only you can read.
 
   -l, --label K=V     label of the CityCluster, by which services choose cities; may be repeated
   --address URL       where other cities can look whether this one is there
+  --address-range R   where the city's endpoints are, such as 203.0.113.0/24: routes of the hub lead
+                      to no other address; may be repeated
   --server URL        the hub's API server as the city reaches it (default: of the kubeconfig)
   -o, --output FILE   (default: aicity-city-CITY.yaml; - prints it, token and all)
   --format KIND       values: for helm --values (default). secret: a Secret for kubectl apply

@@ -51,28 +51,29 @@ function installation(format: Join['format'], file: string, namespace: string, c
 }
 
 /** @returns whether it was not there */
-async function makeCity({ city, labels }: Join, { client }: Hub): Promise<boolean> {
+async function makeCity({ city, labels, addressRanges }: Join, { client }: Hub): Promise<boolean> {
+  const asked = {
+    ...(Object.keys(labels).length > 0 && { metadata: { labels } }),
+    ...(addressRanges.length > 0 && { spec: { addressRanges } }),
+  };
   const object = {
-    apiVersion: API_VERSION,
-    kind: 'CityCluster',
-    metadata: { name: city, ...(Object.keys(labels).length > 0 && { labels }) },
+    ...{ apiVersion: API_VERSION, kind: 'CityCluster', spec: {}, ...asked },
+    metadata: { name: city, ...asked.metadata },
   };
   let isNew = true;
   try {
-    await client.create(resources.CityCluster, { ...object, spec: {} } as KubeObject, {
-      fieldManager: FIELD_MANAGER,
-    });
+    await client.create(resources.CityCluster, object as KubeObject, { fieldManager: FIELD_MANAGER });
   } catch (error) {
     if (!isKubeError(error) || error.reason !== 'AlreadyExists') return noHub(error);
     isNew = false;
   }
-  if (!isNew && 'labels' in object.metadata) {
+  if (!isNew && Object.keys(asked).length > 0) {
     await client.request({
       method: 'PATCH',
       path: `/apis/${API_VERSION}/cityclusters/${city}`,
       query: { fieldManager: FIELD_MANAGER },
       contentType: 'application/merge-patch+json',
-      body: { metadata: { labels } },
+      body: asked,
     });
   }
   return isNew;

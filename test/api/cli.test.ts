@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import type { ChartValues } from '../../crds/chart-values.ts';
+import type { CityCluster } from '../../crds/city-cluster.ts';
 import { cityNamespace } from '../../crds/region.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import { fromText } from '../../operator/kube/kubeconfig.ts';
@@ -71,6 +72,8 @@ describe('the command line', () => {
       name,
       '--label',
       'country=pt',
+      '--address-range',
+      '203.0.113.0/24',
       '--server',
       'https://hub.example.org:6443',
     );
@@ -82,8 +85,15 @@ describe('the command line', () => {
     expect(mode & 0o777).toBe(0o600);
     const { token } = (await values()).city.hub;
     expect(output).not.toContain(token);
-    const { metadata } = await hub.admin.get<KubeObject>(resources.CityCluster, { name });
+    const { metadata, spec } = await hub.admin.get<CityCluster & KubeObject>(resources.CityCluster, { name });
     expect(metadata.labels).toMatchObject({ country: 'pt' });
+    expect(spec).toEqual({ addressRanges: ['203.0.113.0/24'] });
+  });
+
+  test('refuses a range of addresses that is none, with what was found', async () => {
+    const { status, output } = await failing('join', name, '--address-range', '203.0.113.0');
+    expect(status).toBe(1);
+    expect(output).toMatch(/spec\.addressRanges\[0\].*203\.0\.113\.0.*expected a range of addresses/s);
   });
 
   test('what it wrote is what the chart takes, and what it makes of that leads to the shares of the city', async () => {

@@ -8,7 +8,7 @@ describe('the command line', () => {
   test('join, with everything', () => {
     expect(
       parse(
-        'join porto --context hub -l country=pt --label example.org/tier=edge --address https://porto.example.org --server https://hub.example.org:6443 -o city.yaml --format secret --rotate --timeout 5',
+        'join porto --context hub -l country=pt --label example.org/tier=edge --address https://porto.example.org --address-range 203.0.113.0/24 --address-range 2001:db8:17::/48 --server https://hub.example.org:6443 -o city.yaml --format secret --rotate --timeout 5',
       ),
     ).toEqual({
       name: 'join',
@@ -16,6 +16,7 @@ describe('the command line', () => {
       context: 'hub',
       labels: { country: 'pt', 'example.org/tier': 'edge' },
       address: 'https://porto.example.org',
+      addressRanges: ['203.0.113.0/24', '2001:db8:17::/48'],
       server: 'https://hub.example.org:6443',
       output: 'city.yaml',
       format: 'secret',
@@ -29,6 +30,7 @@ describe('the command line', () => {
       name: 'join',
       city: 'porto',
       labels: {},
+      addressRanges: [],
       format: 'values',
       rotate: false,
       timeoutSeconds: 60,
