@@ -45,8 +45,8 @@ const TIMEOUT_SECONDS = 1_800;
 const REST_SECONDS = 120;
 const PROGRESS_SECONDS = 10;
 const GRACE_SECONDS = 90;
-/** As much as Node takes by itself inside the chart's memory limit of 512 MiB. */
-const HEAP_MEBIBYTES = 256;
+/** What Node takes by itself inside the chart's memory limit of 512 MiB, and what the image tells it. */
+const HEAP = '--max-old-space-size=256 --max-semi-space-size=16';
 /** Cities are filled to a part, so that one of them can be lost. */
 const FILL = 0.6;
 
@@ -93,7 +93,7 @@ async function startHub(
     modelServerImage: 'aicity/model-server:bench',
     logPath: join(directory, 'hub.log'),
     profileDirectory,
-    environment: { AICITY_HUB: 'enabled', NODE_OPTIONS: `--max-old-space-size=${HEAP_MEBIBYTES}` },
+    environment: { AICITY_HUB: 'enabled', NODE_OPTIONS: HEAP },
   });
   await operator.untilLookedAt(0, 120);
   return operator;

@@ -29,7 +29,7 @@ export function unrestOf(all: Iterable<Entry>, look: Look): Unrest {
     isUnderWay ||= isDue;
     hasWaiting ||= isWaiting;
     if (isDue || isWaiting) entries.push(entry);
-    else dueAtMs = Math.min(dueAtMs, dueMs);
+    if (!isDue) dueAtMs = Math.min(dueAtMs, dueMs);
   }
   return { entries, isUnderWay, hasWaiting, dueAtMs };
 }
