@@ -48,7 +48,7 @@ export const chapters: readonly Chapter[] = [
       "Node takes inside the chart's memory limit of 512 MiB. Placement in memory is the operator's own pure code without any",
       'API server. Everything shares the cores; while all is placed the API server takes nearly all of them, so that how long',
       'that takes is for the most part its figure. With `-- --cities=50 --services-per-city=10` it takes a quarter of the',
-      'time; the rows say which it was.',
+      'time; the rows say which it was. The kept figures are those of two runs, `--only=loss,look` and `--only=hub`.',
     ],
   },
   {
