@@ -40,24 +40,20 @@ export class OperatorProcess {
     const probe = join(import.meta.dirname, 'probe.ts');
     const log = openSync(logPath, 'w');
     this.#logPath = logPath;
-    this.#child = spawn(
-      process.execPath,
-      ['--trace-gc', ...profile, '--import', probe, options.programPath],
-      {
-        env: {
-          PATH: process.env['PATH'],
-          NODE_ENV: 'production',
-          KUBECONFIG: kubeconfigPath,
-          AICITY_OPERATOR_NAMESPACE: namespace,
-          AICITY_POD_NAME: 'aicity-operator-bench',
-          AICITY_POD_IP: address,
-          AICITY_MODEL_SERVER_IMAGE: modelServerImage,
-          AICITY_MODEL_SERVER_GPU_IMAGE: `${modelServerImage}-gpu`,
-          ...environment,
-        },
-        stdio: ['ignore', log, log, 'ipc'],
+    this.#child = spawn(process.execPath, [...profile, '--import', probe, options.programPath], {
+      env: {
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        KUBECONFIG: kubeconfigPath,
+        AICITY_OPERATOR_NAMESPACE: namespace,
+        AICITY_POD_NAME: 'aicity-operator-bench',
+        AICITY_POD_IP: address,
+        AICITY_MODEL_SERVER_IMAGE: modelServerImage,
+        AICITY_MODEL_SERVER_GPU_IMAGE: `${modelServerImage}-gpu`,
+        ...environment,
       },
-    );
+      stdio: ['ignore', log, log, 'ipc'],
+    });
     closeSync(log);
   }
 
