@@ -26,7 +26,8 @@ async function placed(placement: object): Promise<KubeObject & { spec: { placeme
   return await client.create(resources.ModelService, object, dryRun);
 }
 
-async function city(spec: object, name = 'porto'): Promise<KubeObject> {
+/** Nothing is made; the name is that of no city that other tests may have left. */
+async function city(spec: object, name = 'described'): Promise<KubeObject> {
   return await client.create(resources.CityCluster, { metadata: { name }, spec } as KubeObject, dryRun);
 }
 
