@@ -9,7 +9,7 @@ import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import type { Manifest } from './helm.ts';
-import { installRegionDefinitions } from './region-hub.ts';
+import { installRegionDefinitions, leaveNothingToPlace } from './region-hub.ts';
 import { upstreamDefinition } from './upstream-definitions.ts';
 
 const text = readFileSync(join(repository, 'docs', 'region.md'), 'utf8');
@@ -22,6 +22,8 @@ describe('docs/region.md', () => {
   beforeAll(async () => {
     city = await cluster();
     await installRegionDefinitions(city);
+    // Names in the docs are short, and other tests may have used them.
+    await leaveNothingToPlace(city);
     await city.apply(await upstreamDefinition('ClusterProfile'));
     await city.kubectl([
       'wait',
