@@ -24,7 +24,7 @@ export function mapList(...keys: string[]): {
 }
 
 /**
- * `schema.meta(atomic)`: one writer writes it as a whole. Else the API server notes the owner of every field in it, which
- * for a status of many small parts takes more room than the status, and more time than all else of a write.
+ * `schema.meta(atomic)`: it has one writer. Else the API server notes the owner of every field in it, which for many small
+ * parts takes more room than these.
  */
 export const atomic = { 'x-kubernetes-map-type': 'atomic' } as const;

@@ -57,7 +57,10 @@ async function makeCity({ city, labels, addressRanges }: Join, { client }: Hub):
     ...(addressRanges.length > 0 && { spec: { addressRanges } }),
   };
   const object = {
-    ...{ apiVersion: API_VERSION, kind: 'CityCluster', spec: {}, ...asked },
+    apiVersion: API_VERSION,
+    kind: 'CityCluster',
+    spec: {},
+    ...asked,
     metadata: { name: city, ...asked.metadata },
   };
   let isNew = true;

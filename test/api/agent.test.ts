@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await city?.stop();
-  await (await cluster()).kubectl(['delete', 'citycluster', 'porto', '--ignore-not-found', '--wait=false']);
+  await (await cluster()).kubectl(['delete', 'citycluster', hub.city, '--ignore-not-found', '--wait=false']);
   await hub?.stop();
 });
 

@@ -19,7 +19,7 @@ interface CityAccount {
   readonly free: Map<string, number>;
   readonly entries: Map<string, Entry>;
   /** Not among the entries yet: whoever has something, and how many replicas, in turn. */
-  readonly unsorted: (Claimant | number)[];
+  readonly unfiled: (Claimant | number)[];
 }
 
 /** Sums of fractions (cores) must not lose a replica to rounding. */
@@ -48,7 +48,7 @@ export class Ledger {
         version: 0,
         free: new Map(Object.entries(capacity)),
         entries: new Map(),
-        unsorted: [],
+        unfiled: [],
       });
     }
   }
@@ -57,7 +57,7 @@ export class Ledger {
   set(city: string, { key, priority, demand }: Claimant, replicas: number): void {
     const account = this.#accounts.get(city);
     if (!account) return;
-    const entries = sorted(account);
+    const entries = filed(account);
     const entry = entries.get(key);
     const change = replicas - (entry?.replicas ?? 0);
     if (change === 0) return;
@@ -72,7 +72,7 @@ export class Ledger {
     const account = this.#accounts.get(city);
     if (!account || replicas === 0) return;
     take(account, claimant.demand, replicas);
-    account.unsorted.push(claimant, replicas);
+    account.unfiled.push(claimant, replicas);
   }
 
   /** Replicas that the service has in these cities, without zeros. */
@@ -121,7 +121,7 @@ export class Ledger {
 
   #entriesIn(city: string): ReadonlyMap<string, Entry> {
     const account = this.#accounts.get(city);
-    return account ? sorted(account) : NOTHING;
+    return account ? filed(account) : NOTHING;
   }
 
   #roomsOf(demand: Demand): { readonly room: Float64Array; readonly version: Float64Array } {
@@ -139,7 +139,7 @@ export class Ledger {
     const account = this.#accounts.get(city);
     if (!account) return 0;
     const free = new Map(account.free);
-    for (const entry of sorted(account).values()) {
+    for (const entry of filed(account).values()) {
       if (entry.priority >= priority) continue;
       for (const { resource, amount } of entry.demand) {
         free.set(resource, (free.get(resource) ?? 0) + amount * entry.replicas);
@@ -155,7 +155,7 @@ export class Ledger {
   makeRoom(city: string, claimant: Claimant, replicas: number): string[] {
     const account = this.#accounts.get(city);
     if (!account) return [];
-    const victims = [...sorted(account).values()]
+    const victims = [...filed(account).values()]
       .filter(({ priority }) => priority < claimant.priority)
       .sort((a, b) => a.priority - b.priority || b.replicas - a.replicas || (a.key < b.key ? -1 : 1));
     const displaced: string[] = [];
@@ -181,12 +181,12 @@ export class Ledger {
 }
 
 /** Most cities are never asked who has what in them. */
-function sorted({ entries, unsorted }: CityAccount): Map<string, Entry> {
-  for (let at = 0; at < unsorted.length; at += 2) {
-    const { key, priority, demand } = unsorted[at] as Claimant;
-    entries.set(key, { key, priority, demand, replicas: unsorted[at + 1] as number });
+function filed({ entries, unfiled }: CityAccount): Map<string, Entry> {
+  for (let at = 0; at < unfiled.length; at += 2) {
+    const { key, priority, demand } = unfiled[at] as Claimant;
+    entries.set(key, { key, priority, demand, replicas: unfiled[at + 1] as number });
   }
-  unsorted.length = 0;
+  unfiled.length = 0;
   return entries;
 }
 
