@@ -150,7 +150,7 @@ describe('people who may edit or view a namespace', () => {
     const ask = (verb: string, ...rest: string[]) =>
       answerTo(city, [verb, 'modelservices.aicity.io', ...rest, '-n', namespace], name);
     // The cluster's controller adds the rules to its own roles, within a moment.
-    await city.until(`${role} may read`, 20, async () => (await ask('get')) === read);
+    await city.until(`${role} may read`, 60, async () => (await ask('get')) === read);
     expect(await ask('create')).toBe(write);
     expect(await ask('delete')).toBe(write);
     expect(await ask('patch', '--subresource=scale')).toBe(write);

@@ -136,7 +136,7 @@ describe('the command line', () => {
     const old = hub.connectAs(before);
     const current = hub.connectAs(after);
     const namespace = cityNamespace(name);
-    await city.until('the old token is refused', 30, async () =>
+    await city.until('the old token is refused', 60, async () =>
       old.list(resources.ModelService, { namespace }).then(
         () => false,
         ({ status }) => status === 401,

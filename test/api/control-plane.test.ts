@@ -40,7 +40,7 @@ describe('the control plane for API tests', () => {
 
   test('runs the controllers: a namespace gets its default service account', async () => {
     const namespace = await city.freshNamespace();
-    await city.until('the service account is there', 20, async () =>
+    await city.until('the service account is there', 60, async () =>
       (await city.kubectl(['get', 'serviceaccount', 'default', '-n', namespace, '-o', 'name'])).endsWith(
         'default',
       ),

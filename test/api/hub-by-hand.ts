@@ -65,7 +65,7 @@ export class HubByHand {
   /** Writes the kubeconfig with the token that is valid now. */
   async writeKubeconfig(): Promise<void> {
     let token = '';
-    await this.#cluster.until('the token is there', 20, async () => {
+    await this.#cluster.until('the token is there', 60, async () => {
       const path = 'jsonpath={.data.token}';
       const args = ['get', 'secret', CITY_OBJECTS.tokenSecret, '-n', this.namespace, '-o', path];
       token = Buffer.from(await this.#cluster.kubectl(args), 'base64').toString();
@@ -176,7 +176,7 @@ export class HubByHand {
     return session;
   }
 
-  async until(what: string, check: () => Promise<boolean>, seconds = 30): Promise<void> {
+  async until(what: string, check: () => Promise<boolean>, seconds = 60): Promise<void> {
     await this.#cluster.until(what, seconds, check);
   }
 

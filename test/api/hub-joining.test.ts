@@ -78,7 +78,7 @@ describe('joining', () => {
     expect((await shares()).items).toEqual([]);
     await hub.admin.delete(resources.Secret, { namespace, name: 'city-token' });
     // The authenticator may remember it for some seconds.
-    await city.until('the old token is refused', 30, async () =>
+    await city.until('the old token is refused', 60, async () =>
       shares().then(
         () => false,
         (error) => isKubeError(error) && error.status === 401,
@@ -98,12 +98,12 @@ describe('joining', () => {
     const { metadata } = await joined('braga');
     const namespace = cityNamespace(metadata.name);
     await hub.admin.delete(resources.CityReport, { namespace, name: 'city' });
-    await city.until('the report is back', 20, async () => {
+    await city.until('the report is back', 60, async () => {
       return (await uidOf(resources.CityReport, namespace, 'city')) !== undefined;
     });
     await hub.admin.delete(resources.Namespace, { name: namespace });
     const gone = await uidOf(resources.Namespace, '', namespace);
-    await city.until('the namespace is another', 40, async () => {
+    await city.until('the namespace is another', 60, async () => {
       const uid = await uidOf(resources.Namespace, '', namespace);
       return uid !== undefined && uid !== gone;
     });
@@ -122,7 +122,7 @@ describe('joining', () => {
     });
     await client.close();
     await hub.admin.delete(resources.Lease, { namespace, name: 'heartbeat' });
-    await city.until('the heartbeat is back', 20, async () => {
+    await city.until('the heartbeat is back', 60, async () => {
       return (await uidOf(resources.Lease, namespace, 'heartbeat')) !== undefined;
     });
     const report = await hub.admin.get<KubeObject>(resources.CityReport, { namespace, name: 'city' });
@@ -144,7 +144,7 @@ describe('joining', () => {
       JSON.stringify([{ op: 'add', path: '/subjects/-', value: stranger }]),
     ]);
     await hub.admin.delete(resources.Lease, { namespace, name: 'heartbeat' });
-    await city.until('one subject is left', 20, async () => {
+    await city.until('one subject is left', 60, async () => {
       const name = { namespace, name: 'aicity-city' };
       const binding = await hub.admin.get<KubeObject & { subjects: object[] }>(resources.RoleBinding, name);
       return binding.subjects.length === 1;
@@ -186,7 +186,7 @@ describe('joining', () => {
     const name = `beja-${Date.now().toString(36)}`;
     await city.kubectl(['create', 'namespace', cityNamespace(name)]);
     await hub.admin.create(resources.CityCluster, { metadata: { name }, spec: {} } as KubeObject);
-    await city.until('the trouble is told', 20, async () => hub.joining.trouble(name) !== undefined);
+    await city.until('the trouble is told', 60, async () => hub.joining.trouble(name) !== undefined);
     expect(hub.joining.trouble(name)).toEqual({
       reason: 'NamespaceTaken',
       message: `namespace aicity-city-${name} is there already and does not belong to CityCluster ${name}: remove it, or give the city another name`,

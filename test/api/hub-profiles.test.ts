@@ -53,7 +53,7 @@ describe('ClusterProfiles', () => {
 
   test('one is published for each city, follows its status, and goes with it', async () => {
     const { metadata } = await hub.addCity('porto');
-    await city.until('it is published', 20, async () => (await find(metadata.name)) !== undefined);
+    await city.until('it is published', 60, async () => (await find(metadata.name)) !== undefined);
     const condition = {
       type: 'Ready',
       status: 'True',
@@ -70,7 +70,7 @@ describe('ClusterProfiles', () => {
       } as KubeObject,
       { fieldManager: 'test', method: 'merge' },
     );
-    await city.until('its health is told', 20, async () => {
+    await city.until('its health is told', 60, async () => {
       const profile = (await find(metadata.name)) as KubeObject & {
         status?: { conditions?: { status: string }[] };
       };
@@ -78,7 +78,7 @@ describe('ClusterProfiles', () => {
     });
     expect(await find(metadata.name)).toMatchObject({ status: { version: { kubernetes: 'v1.34.1' } } });
     await hub.admin.delete(resources.CityCluster, { name: metadata.name });
-    await city.until('it is gone', 40, async () => (await find(metadata.name)) === undefined);
+    await city.until('it is gone', 60, async () => (await find(metadata.name)) === undefined);
   });
 
   test('one with the label makes a city, which then joins like any other', async () => {

@@ -181,7 +181,7 @@ describe('routes', () => {
     );
     let seen: unknown;
     await city
-      .until(`${name} leads to ${JSON.stringify(wanted)}`, 30, async () => {
+      .until(`${name} leads to ${JSON.stringify(wanted)}`, 60, async () => {
         seen = await view.leadsTo(name);
         return JSON.stringify(seen) === JSON.stringify(wanted);
       })
@@ -195,7 +195,7 @@ describe('routes', () => {
     return service && routes.verdictOf(service);
   }
   async function untilReason(name: string, reason: string): Promise<string> {
-    await city.until(`${name} is ${reason}`, 30, async () => verdict(name)?.reason === reason);
+    await city.until(`${name} is ${reason}`, 60, async () => verdict(name)?.reason === reason);
     return verdict(name)!.message;
   }
 
@@ -226,7 +226,7 @@ describe('routes', () => {
     await untilLeads('traffic', { faro: [2, '198.51.100.9 80'], porto: [1, '203.0.113.7 30080'] });
     await publish('traffic', { faro: ['http://198.51.100.9', 4] });
     await untilLeads('traffic', { faro: [4, '198.51.100.9 80'] });
-    await city.until('what led to porto is gone', 30, async () => {
+    await city.until('what led to porto is gone', 60, async () => {
       const left = [...(await view.all(resources.Service)), ...(await view.all(resources.EndpointSlice))];
       return left.length === 2 && left.every(({ metadata }) => metadata.name.includes('faro'));
     });
@@ -296,7 +296,7 @@ describe('routes', () => {
     };
     await city.apply(JSON.stringify(quota));
     const used = ['get', 'resourcequota', 'few', '-n', namespace, '-o', 'jsonpath={.status.used}'];
-    await city.until('the quota counts', 30, async () => (await city.kubectl(used)).includes(`"${count}"`));
+    await city.until('the quota counts', 60, async () => (await city.kubectl(used)).includes(`"${count}"`));
     const porto = 'http://lb.porto.example';
     await publish('traffic', { faro: ['http://198.51.100.9', 2], porto: [porto, 2] });
     expect(await untilReason('traffic', 'ApplyFailed')).toContain('exceeded quota');
@@ -368,7 +368,7 @@ describe('routes', () => {
     // No city has an address for clients outside.
     await publish('noise', {}, { vigo: 2 });
     const refs = async () => (await view.route('noise'))?.spec.rules[0]?.backendRefs;
-    await city.until('it is there', 30, async () => (await refs())?.[0]?.kind === 'ServiceImport');
+    await city.until('it is there', 60, async () => (await refs())?.[0]?.kind === 'ServiceImport');
     expect(await refs()).toMatchObject([
       { group: 'multicluster.x-k8s.io', name: 'noise', port: 80, weight: 1 },
     ]);
@@ -376,7 +376,7 @@ describe('routes', () => {
 
   test('go when nobody asks for them any more, and with the service', async () => {
     await apply('traffic', undefined);
-    await city.until('all of it is gone', 30, async () => {
+    await city.until('all of it is gone', 60, async () => {
       const kinds = [resources.HTTPRoute, resources.Service, resources.EndpointSlice];
       const left = await Promise.all(kinds.map((kind) => view.all(kind)));
       return left.flat().every(({ metadata }) => metadata.labels?.['aicity.io/service'] !== 'traffic');
@@ -389,7 +389,7 @@ describe('routes', () => {
     await uninstall(city);
     await untilReason('noise', 'GatewayAPIMissing');
     await install(city);
-    await city.until('it is back', 30, async () => (await view.route('noise')) !== undefined);
+    await city.until('it is back', 60, async () => (await view.route('noise')) !== undefined);
   });
 });
 

@@ -28,8 +28,8 @@ describe('the operator, as installed', () => {
   });
 
   test('makes its certificates and leads its Service to itself', async () => {
-    await city.until('the certificates are there', 20, async () => exists('secret/aicity-operator-tls'));
-    await city.until('the Service leads to it', 20, async () => {
+    await city.until('the certificates are there', 60, async () => exists('secret/aicity-operator-tls'));
+    await city.until('the Service leads to it', 60, async () => {
       const address = 'jsonpath={.endpoints[0].addresses[0]}';
       const slice = ['get', 'endpointslice', 'aicity-operator-leader', '-n', namespace, '-o', address];
       return (await city.kubectl(slice)) === (await addressOf(operator.container));
@@ -40,10 +40,10 @@ describe('the operator, as installed', () => {
     await city.kubectl(['apply', '-n', namespace, '-f', '-'], modelService());
     const children = ['deployment/flow', 'service/flow', 'poddisruptionbudget/flow', 'networkpolicy/flow'];
     children.push('horizontalpodautoscaler/flow', 'serviceaccount/flow-model', 'configmap/flow-model');
-    for (const child of children) await city.until(`${child} is there`, 20, () => exists(child));
+    for (const child of children) await city.until(`${child} is there`, 60, () => exists(child));
     await city.kubectl(['wait', '--for=condition=Reconciling', 'ms/flow', '-n', namespace, '--timeout=20s']);
     await city.kubectl(['delete', 'networkpolicy', 'flow', '-n', namespace]);
-    await city.until('the NetworkPolicy is there again', 20, () => exists('networkpolicy/flow'));
+    await city.until('the NetworkPolicy is there again', 60, () => exists('networkpolicy/flow'));
   });
 
   test('removes what a changed ModelService no longer needs', async () => {

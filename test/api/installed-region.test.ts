@@ -20,7 +20,7 @@ import { PlayedCity } from './played-city.ts';
 import { installRegionDefinitions } from './region-hub.ts';
 import { upstreamDefinition } from './upstream-definitions.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 /** The city has a node, which only the image that is built here can play. */
 const describeWithLocalImage = citiesAreBuiltHere() ? describe : describe.skip;

@@ -157,7 +157,7 @@ export class TestOperator {
   }
 
   async until(what: string, check: () => Promise<boolean>): Promise<void> {
-    await this.#city.until(what, 30, check);
+    await this.#city.until(what, 60, check);
   }
 
   /** A JSON merge patch as a person with kubectl would send it. */

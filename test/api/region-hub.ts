@@ -175,7 +175,7 @@ export class RegionHub {
     return await this.status(name);
   }
 
-  async until(what: string, check: () => Promise<boolean>, seconds = 45): Promise<void> {
+  async until(what: string, check: () => Promise<boolean>, seconds = 60): Promise<void> {
     await this.#city.until(what, seconds, check);
   }
 

@@ -150,7 +150,7 @@ describe('custom.metrics.k8s.io through a real API server', () => {
   test.each(['v1beta1', 'v1beta2'])(
     'shows the load of the pods that a selector finds in %s',
     async (version) => {
-      await city.until('the pod has reported', 30, async () => (await raw(load(version))).items.length > 0);
+      await city.until('the pod has reported', 60, async () => (await raw(load(version))).items.length > 0);
       const { items } = await raw(load(version));
       expect(items[0]).toMatchObject({ describedObject: { kind: 'Pod', namespace }, value: '90000m' });
       expect((await raw(load(version).replace('%3Dtraffic', '%3Dair'))).items).toEqual([]);

@@ -51,11 +51,11 @@ describe('reports on a real API server', () => {
     const labels = { 'app.kubernetes.io/managed-by': OPERATOR_NAME, 'aicity.io/service': 'traffic' };
     const metadata = { name, namespace, ...(name === 'stranger' ? {} : { labels }) };
     const spec = { serviceAccountName: 'default', containers: [{ name: 'model', image: 'none' }] };
-    await city.until('the default service account is there', 20, async () => {
+    await city.until('the default service account is there', 60, async () => {
       await admin.create(resources.Pod, { apiVersion: 'v1', kind: 'Pod', metadata, spec } as UntypedObject);
       return true;
     });
-    await city.until('the operator knows the pod', 10, async () => podOf(name) !== undefined);
+    await city.until('the operator knows the pod', 60, async () => podOf(name) !== undefined);
   }
 
   const podOf = (name: string) => running.pods.get({ cluster: '', namespace, name });
@@ -219,7 +219,7 @@ describe('reports on a real API server', () => {
     expect(known()).toEqual(['traffic-2']);
     const report = reportOf('traffic-2', { sequence: 2 });
     await admin.delete(resources.Pod, { namespace, name: 'traffic-2' }, { gracePeriodSeconds: 0 });
-    await city.until('the operator knows that it is gone', 10, async () => podOf('traffic-2') === undefined);
+    await city.until('the operator knows that it is gone', 60, async () => podOf('traffic-2') === undefined);
     expect(known()).toEqual([]);
     // The answer of the API server is still remembered here; the pod is not.
     expect(await post(own, report)).toMatchObject({ status: 403, body: { reason: 'PodUnknown' } });
@@ -237,7 +237,7 @@ describe('reports on a real API server', () => {
     const orphan = await token('traffic-3');
     const report = reportOf('traffic-3');
     await admin.delete(resources.Pod, { namespace, name: 'traffic-3' }, { gracePeriodSeconds: 0 });
-    await city.until('the operator knows that it is gone', 10, async () => podOf('traffic-3') === undefined);
+    await city.until('the operator knows that it is gone', 60, async () => podOf('traffic-3') === undefined);
     const { body } = await post(orphan, report);
     expect(['TokenRejected', 'PodUnknown']).toContain((body as { reason: string }).reason);
   });

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import { fromFile } from '../../operator/kube/kubeconfig.ts';
 import { systemClock } from '../../operator/runtime/clock.ts';
 import { LeaderElection } from '../../operator/runtime/lease.ts';
 import type { City } from '../region/city.ts';
 import { logLines } from '../unit/runtime/log-lines.ts';
-import { cluster } from './cluster.ts';
+import { cluster, restartControllers } from './cluster.ts';
 
 const durations = { leaseSeconds: 9, renewDeadlineSeconds: 6, retrySeconds: 1 };
 let city: City;
@@ -14,6 +14,7 @@ let namespace: string;
 beforeAll(async () => {
   city = await cluster();
 });
+afterAll(() => restartControllers(city));
 const cleanUps: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
@@ -46,7 +47,7 @@ function replica(identity: string) {
   return { election, stop, life, running, client, lines };
 }
 
-const until = (what: string, isSo: () => boolean) => city.until(what, 40, async () => isSo());
+const until = (what: string, isSo: () => boolean) => city.until(what, 60, async () => isSo());
 const holder = () =>
   city.kubectl(['get', 'lease', 'operator', '-n', namespace, '-o', 'jsonpath={.spec.holderIdentity}']);
 

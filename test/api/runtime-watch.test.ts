@@ -12,7 +12,7 @@ import { Reflector } from '../../operator/runtime/reflector.ts';
 import { Store } from '../../operator/runtime/store.ts';
 import type { City } from '../region/city.ts';
 import { logLines } from '../unit/runtime/log-lines.ts';
-import { cluster } from './cluster.ts';
+import { cluster, restartControllers } from './cluster.ts';
 
 const many = 2000;
 let city: City;
@@ -23,7 +23,10 @@ beforeAll(async () => {
   client = new HttpKubeClient({ loadConfig: fromFile(city.kubeconfigPath) });
   namespace = await city.freshNamespace('watch');
 });
-afterAll(() => client.close());
+afterAll(async () => {
+  await restartControllers(city);
+  await client.close();
+});
 
 const cleanUps: (() => Promise<void>)[] = [];
 afterEach(async () => {

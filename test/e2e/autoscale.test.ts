@@ -83,7 +83,7 @@ describe('autoscaling', () => {
       const [metric] = await currentMetrics();
       return metric?.resource?.name === 'cpu' && metric.resource.current.averageUtilization !== undefined;
     });
-    await traffic.until('the status says so', 30, (status) => {
+    await traffic.until('the status says so', 60, (status) => {
       return conditionOf(status, 'Scaled')?.reason === 'Autoscaled';
     });
   });

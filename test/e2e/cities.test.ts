@@ -26,7 +26,7 @@ describe('cities that share a network', () => {
   });
 
   test('reach each other by name', async () => {
-    await lisboa.until('porto answers', 10, async () => (await fromLisboa()) === 'ok');
+    await lisboa.until('porto answers', 60, async () => (await fromLisboa()) === 'ok');
   });
 
   test('are trusted by the name that they are reached by', async () => {
@@ -52,7 +52,7 @@ describe('cities that share a network', () => {
     expect(await porto.kubectl(['get', '--raw', '/readyz'])).toBe('ok');
     expect(await lisboa.kubectl(['get', '--raw', '/readyz'])).toBe('ok');
     await porto.faults.heal();
-    await lisboa.until('porto answers again', 20, async () => (await fromLisboa()) === 'ok');
+    await lisboa.until('porto answers again', 60, async () => (await fromLisboa()) === 'ok');
   });
 
   test('keep their credentials valid after the death of the whole city', async () => {
@@ -63,7 +63,7 @@ describe('cities that share a network', () => {
     await porto.faults.restart();
     expect(await porto.readKubeconfig()).toBe(before);
     expect(await porto.kubectl(['get', 'namespace', 'kept', '-o', 'name'])).toBe('namespace/kept');
-    await lisboa.until('porto answers again', 20, async () => (await fromLisboa()) === 'ok');
+    await lisboa.until('porto answers again', 60, async () => (await fromLisboa()) === 'ok');
   });
 
   testWithLocalImage('come back when their store dies', async () => {
@@ -76,6 +76,6 @@ describe('cities that share a network', () => {
     await porto.faults.signal('kube-apiserver', 'SIGSTOP');
     await expect(porto.kubectl(['get', '--raw', '/readyz', '--request-timeout=1s'])).rejects.toThrow();
     await porto.faults.signal('kube-apiserver', 'SIGCONT');
-    await porto.untilUp(30);
+    await porto.untilUp(60);
   });
 });

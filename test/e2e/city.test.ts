@@ -92,7 +92,7 @@ describe('a city', () => {
       '--timeout=120s',
     ]);
     west = await city.url(await nodePort('west'));
-    await city.until('west answers', 20, async () => (await ask(west)).startsWith('west-'));
+    await city.until('west answers', 60, async () => (await ask(west)).startsWith('west-'));
   });
 
   test('runs pods that this machine reaches by NodePort', async () => {
@@ -119,7 +119,7 @@ describe('a city', () => {
     ];
     expect(await city.kubectl(allocatable)).toBe('8');
     await city.kubectl(['scale', 'deployment/east', '-n', namespace, '--replicas=4']); // 2 + 4 × 2 of 8
-    await city.until('one pod waits for GPUs', 30, async () => {
+    await city.until('one pod waits for GPUs', 60, async () => {
       const events = await city.kubectl([
         'get',
         'events',
@@ -147,17 +147,17 @@ describe('a city', () => {
   test('enforces network policies', async () => {
     const east = `${west}/?url=http://east/`;
     await city.kubectl(['apply', '-n', namespace, '-f', '-'], denyAll);
-    await city.until('east is cut off', 20, async () => !(await ask(east)).startsWith('east-'));
+    await city.until('east is cut off', 60, async () => !(await ask(east)).startsWith('east-'));
     await city.kubectl(['delete', 'networkpolicy', 'deny-all', '-n', namespace]);
-    await city.until('east answers again', 20, async () => (await ask(east)).startsWith('east-'));
+    await city.until('east answers again', 60, async () => (await ask(east)).startsWith('east-'));
   });
 
   test('freezes and thaws', async () => {
     await city.faults.pause();
     await expect(fetch(west, { signal: AbortSignal.timeout(1_000) })).rejects.toThrow();
     await city.faults.unpause();
-    await city.until('west answers', 10, async () => (await ask(west)).startsWith('west-'));
-    await city.untilUp(30);
+    await city.until('west answers', 60, async () => (await ask(west)).startsWith('west-'));
+    await city.untilUp(60);
   });
 
   testWithLocalImage('survives the death of its API server, and pods do not notice', async () => {

@@ -66,7 +66,7 @@ describe('a model that changes', () => {
     const pods = await traffic.pods();
     // Where a batch may wait to fill up, a request that is alone waits the whole time.
     await traffic.edit({ serving: { maxDelayMilliseconds: 700 } });
-    await traffic.city.until('a lonely request waits for others', 30, async () => {
+    await traffic.city.until('a lonely request waits for others', 60, async () => {
       const startedAt = performance.now();
       await answer();
       return performance.now() - startedAt >= 690;

@@ -154,7 +154,7 @@ describe('reports and the network', () => {
     const at = async (port: number, from: string, path = '/v2/health/ready') =>
       (await outsider.ask({ url: `http://${ip}:${port}${path}` }, { from })).outcome;
     const listening = traffic.kubectl(['exec', replica.name, '--', '/usr/bin/node', '-e', LISTEN]);
-    await traffic.city.until('another port of the pod answers', 30, async () => {
+    await traffic.city.until('another port of the pod answers', 60, async () => {
       return (await at(8081, replica.name)) === 200;
     });
     expect(await at(8080, outsider.name)).toBe(200);

@@ -95,7 +95,7 @@ describe('a change that needs new pods', () => {
   test('is held by strategy Reload, which says so, and let go by another', async () => {
     await traffic.edit({ rollout: { strategy: 'Reload' }, podTemplate: { labels: { release: 'three' } } });
     const before = await uids();
-    const status = await traffic.until('it is held', 30, (seen) => {
+    const status = await traffic.until('it is held', 60, (seen) => {
       return conditionOf(seen, 'RolledOut')?.reason === 'RolloutHeld';
     });
     expect(conditionOf(status, 'RolledOut')).toMatchObject({

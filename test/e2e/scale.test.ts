@@ -42,7 +42,7 @@ describe('the number of replicas', () => {
     await traffic.untilReady(3);
     expect(await uids()).toHaveLength(3);
     expect(await uids()).toContain(original);
-    await traffic.city.until('the budget allows one disruption', 20, async () => {
+    await traffic.city.until('the budget allows one disruption', 60, async () => {
       const path = 'jsonpath={.spec.maxUnavailable} {.status.disruptionsAllowed}';
       return (await traffic.kubectl(['get', 'pdb', 'traffic', '-o', path])) === '1 1';
     });
@@ -100,7 +100,7 @@ describe('the number of replicas', () => {
       expect(conditionOf(none, 'Ready')?.reason).toBe('ScaledToZero');
     });
     expect(states.at(-1)?.status?.readyOfWanted).toBe('0/0');
-    await traffic.city.until('no pod is left', 30, async () => (await traffic.pods()).length === 0);
+    await traffic.city.until('no pod is left', 60, async () => (await traffic.pods()).length === 0);
     expect(await exists('pdb/traffic')).toBe(false);
     await traffic.kubectl(['scale', 'ms/traffic', '--replicas=1']);
     expect(await traffic.untilReady(1)).toMatchObject({ readyOfWanted: '1/1', model: { version: '1' } });

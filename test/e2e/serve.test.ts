@@ -43,7 +43,7 @@ describe('a served model', () => {
       await traffic.untilReady(1);
       let metrics = '';
       // kube-proxy takes a moment to lead to a pod that has become ready.
-      await city.until('the port answers', 30, async () => {
+      await city.until('the port answers', 60, async () => {
         metrics = await (await ask('/metrics')).text();
         return true;
       });
