@@ -3,7 +3,7 @@
  * there is news: looking at those again and again would be most of what a hub does.
  */
 import type { Entry, Look } from './look.ts';
-import { NOTHING_REPORTED, type ShareRecord } from './records.ts';
+import { NOTHING_REPORTED, type ServiceIntent, type ShareRecord } from './records.ts';
 import type { CitySight } from './sights.ts';
 
 export interface Unrest {
@@ -35,27 +35,35 @@ export function unrestOf(all: Iterable<Entry>, look: Look): Unrest {
 }
 
 /** When the service has to be looked at, on the hub's clock: at once, at some time, or never. */
-function dueAt({ service, record }: Entry, { sights, touched, settings }: Look): number {
+function dueAt({ service, record }: Entry, look: Look): number {
+  const { sights, touched } = look;
   if (!touched || touched.has(record.key) || record !== service.record) return AT_ONCE;
   if (record.isProvisional || record.movingSinceMs !== undefined) return AT_ONCE;
   let dueMs = Number.POSITIVE_INFINITY;
   for (const share of record.shares.values()) {
     const sight = sights.get(share.city);
-    dueMs = Math.min(dueMs, sight ? shareDueAt(share, record.key, sight, settings.readyTimeoutMs) : AT_ONCE);
+    dueMs = Math.min(dueMs, sight ? shareDueAt(share, service.intent, sight, look) : AT_ONCE);
   }
   return dueMs;
 }
 
 const AT_ONCE = Number.NEGATIVE_INFINITY;
 
-function shareDueAt(share: ShareRecord, key: string, sight: CitySight, readyTimeoutMs: number): number {
+function shareDueAt(share: ShareRecord, intent: ServiceIntent, sight: CitySight, look: Look): number {
   const { assigned, grant, isYielding, standing, missingSinceMs } = share;
-  if (sight.isLate) return isHeldUp(share, sight) ? Number.POSITIVE_INFINITY : AT_ONCE;
+  if (sight.isLate) return lateDueAt(share, intent, sight, look);
   if (standing.phase !== 'Serving' || isYielding || assigned !== grant.floor) return AT_ONCE;
-  const { ready } = sight.city.claims.get(key) ?? NOTHING_REPORTED;
+  const { ready } = sight.city.claims.get(intent.key) ?? NOTHING_REPORTED;
   // Whether the city has obeyed yet, it will say.
   if (ready >= grant.floor) return missingSinceMs === undefined ? Number.POSITIVE_INFINITY : AT_ONCE;
-  return missingSinceMs === undefined ? AT_ONCE : missingSinceMs + readyTimeoutMs;
+  return missingSinceMs === undefined ? AT_ONCE : missingSinceMs + look.settings.readyTimeoutMs;
+}
+
+function lateDueAt(share: ShareRecord, { placement }: ServiceIntent, sight: CitySight, { nowMs }: Look): number {
+  if (isHeldUp(share, sight)) return Number.POSITIVE_INFINITY;
+  const graceMs = placement.failover.graceSeconds * 1000;
+  // At the end of the grace to the millisecond: from then on clients miss the city's replicas for longer than was agreed.
+  return share.standing.phase === 'Suspect' ? nowMs - sight.silentMs + graceMs : AT_ONCE;
 }
 
 /** Only a word of the late city, or of another that looks at it, brings the share on. */

@@ -63,7 +63,7 @@ export function step(standing: Standing, sight: Sight): Standing {
       return isLate ? { phase: 'Suspect', sinceMs: nowMs } : standing;
     case 'Suspect':
       if (!isLate) return { phase: 'Serving' };
-      return silentMs >= sight.graceMs ? { phase: 'Confirming', sinceMs: nowMs } : standing;
+      return silentMs >= sight.graceMs ? step({ phase: 'Confirming', sinceMs: nowMs }, sight) : standing;
     case 'Confirming': {
       if (!isLate) return { phase: 'Serving' };
       // Somebody has lengthened the grace meanwhile.
@@ -91,7 +91,7 @@ export function isCounted({ phase }: Standing): boolean {
 /** Whether only its turn is missing before the city is written off. */
 export function asksForTurn(standing: Standing, sight: Omit<Sight, 'mayMove'>): boolean {
   return (
-    standing.phase === 'Confirming' &&
+    (standing.phase === 'Suspect' || standing.phase === 'Confirming') &&
     sight.silentMs >= Math.max(sight.lateAfterMs, sight.graceMs) &&
     holdFor({ ...sight, mayMove: true }) === undefined
   );

@@ -103,7 +103,9 @@ export class Looking {
     }
   }
 
-  #untilDue(seconds: number, signal: AbortSignal): Promise<void> {
+  /** @param most after so many seconds, or when the next look is due, or somebody wakes it up */
+  #untilDue(most: number, signal: AbortSignal): Promise<void> {
+    const seconds = Math.max(0, Math.min(most, (this.#dueAtMs - this.#tools.hubClock.nowMs()) / 1000));
     const waking = new AbortController();
     this.#wake = () => {
       // To abort again is not free, and there may be thousands of reasons to wake up once.

@@ -1,7 +1,7 @@
 /** A hub does not look again and again at what it can do nothing about, and misses nothing by that. */
 import { describe, expect, test } from '@jest/globals';
 import { Placement } from '../../../crds/placement.ts';
-import { lookAtRegion } from '../../../operator/plan/failover/region.ts';
+import { lookAtRegion, type RegionOutcome } from '../../../operator/plan/failover/region.ts';
 import { GPU } from '../../region/simulator/faults.ts';
 import { HUB } from '../../region/simulator/network.ts';
 import { SimulatedRegion } from '../../region/simulator/region.ts';
@@ -12,12 +12,14 @@ const KEY = 'default/traffic';
 /** A region of three cities with eight GPUs each, and how often it is looked at. */
 function regionWith(replicas: number) {
   let looks = 0;
+  let last: RegionOutcome | undefined;
   const region = new SimulatedRegion({
     seed: 1,
     shortestGraceMs: GRACE_SECONDS * 1000,
     look: (input) => {
       looks++;
-      return lookAtRegion(input);
+      last = lookAtRegion(input);
+      return last;
     },
   });
   region.network.isCalm = true;
@@ -38,7 +40,7 @@ function regionWith(replicas: number) {
   };
   const city = (name: string) => region.cities.get(name)!;
   const ready = () => [...region.cities.values()].reduce((sum, one) => sum + one.podsOf(KEY).ready, 0);
-  return { region, pass, city, ready, record: () => region.hub.records.get(KEY)! };
+  return { region, pass, city, ready, last: () => last!, record: () => region.hub.records.get(KEY)! };
 }
 
 describe('at rest', () => {
@@ -76,6 +78,19 @@ describe('at rest', () => {
     expect(record().waiting).toBe(0);
     expect(ready()).toBe(22);
     expect(region.hub.records.get('default/speech')).toMatchObject({ waiting: 0 });
+  });
+
+  test('nor within the grace of a late city; the next look is due when the grace is over', () => {
+    const { region, pass, city, last, record } = regionWith(6);
+    region.start();
+    pass(180);
+    city('porto').lose();
+    pass(GRACE_SECONDS - 3);
+    expect(record().shares.get('porto')?.standing.phase).toBe('Suspect');
+    expect(last().isRestless).toBe(false);
+    expect(pass(1)).toBe(0);
+    const { heardAtMs } = region.hub.knowledge().find(({ name }) => name === 'porto')!;
+    expect(last().dueAtMs).toBe(heardAtMs! + GRACE_SECONDS * 1000);
   });
 
   test('nor for a city that others see, nor for one that was replaced', () => {

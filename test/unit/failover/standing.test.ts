@@ -53,9 +53,20 @@ describe('a city that is silent', () => {
     ['is not late yet', { phase: 'Serving' }, silent(14.9), { phase: 'Serving' }],
     ['becomes suspect', { phase: 'Serving' }, silent(15), { phase: 'Suspect', sinceMs: NOW }],
     ['stays suspect within the grace', suspect, silent(29.9), suspect],
-    ['is asked about after the grace', suspect, silent(30), { phase: 'Confirming', sinceMs: NOW }],
     [
-      'is written off when another city does not see it',
+      'is asked about after the grace',
+      suspect,
+      silent(30, { vantage: { sees: 'Unknown', isTrusted: true } }),
+      { phase: 'Confirming', sinceMs: NOW, hold: { because: 'NoSecondView' } },
+    ],
+    [
+      'is written off with the grace when another city does not see it',
+      suspect,
+      silent(30),
+      { phase: 'Moving', sinceMs: NOW, replicas: 3 },
+    ],
+    [
+      'is written off as soon as another city does not see it',
       confirming,
       silent(31),
       { phase: 'Moving', sinceMs: NOW, replicas: 3 },
@@ -112,7 +123,8 @@ describe('a city that is silent', () => {
 
 test('only a city that lacks nothing but its turn asks for it', () => {
   expect(asksForTurn(confirming, silent(40))).toBe(true);
-  expect(asksForTurn(suspect, silent(40))).toBe(false);
+  expect(asksForTurn(suspect, silent(40))).toBe(true);
+  expect(asksForTurn(suspect, silent(29))).toBe(false);
   expect(asksForTurn(confirming, sight())).toBe(false);
   expect(asksForTurn(confirming, silent(40, { vantage: { sees: 'City', by: 'faro' } }))).toBe(false);
 });
