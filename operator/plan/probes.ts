@@ -7,11 +7,13 @@ const get = (path: string) => ({ httpGet: { path, port: HTTP_PORT_NAME } });
  * - startup: loading TensorFlow itself can take a minute on a busy node; ten are allowed before a restart is tried.
  * - liveness: true while a model loads, however large it is, so a slow load is never a reason to restart.
  * - readiness: true once the model has answered an inference, false while the server drains.
+ *
+ * Where a replica starts or becomes ready, clients wait: the kubelet looks every second.
  */
 export const PROBES = {
-  startupProbe: { ...get('/v2/health/live'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 300 },
+  startupProbe: { ...get('/v2/health/live'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 600 },
   livenessProbe: { ...get('/v2/health/live'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
-  readinessProbe: { ...get('/v2/health/ready'), periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 3 },
+  readinessProbe: { ...get('/v2/health/ready'), periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 6 },
 } as const;
 
 /**

@@ -30,7 +30,7 @@ export interface DialogueOptions {
 /** Things that happen together are told together. */
 const SOON_SECONDS = 0.2;
 /** Between two reports, however much happens. */
-const REPORT_EVERY_SECONDS = 1;
+const REPORT_EVERY_SECONDS = 0.5;
 /** Between two reports in which only figures have moved. */
 const LOAD_EVERY_SECONDS = 15;
 
