@@ -32,7 +32,7 @@ export interface NativeBuild {
 /** Fetches and compiles what the cache does not hold yet. */
 export async function buildNative(target: Target, cache: string, progress: Progress): Promise<NativeBuild> {
   const wheels = wheelsFor(target);
-  const libraryKey = contentKey(...wheels.map((wheel) => wheel.sha256), 'stripped, headers 1');
+  const libraryKey = contentKey(...wheels.map((wheel) => wheel.sha256), 'stripped, bound, headers 1');
   const checkTools = once(requireTools);
   const deps = await cached(
     cache,

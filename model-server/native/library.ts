@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bindSymbols } from './bind-symbols.ts';
 import type { Progress } from './cache.ts';
 import { run } from './tools.ts';
 import type { Wheel } from './wheels.ts';
@@ -20,8 +21,26 @@ export async function fetchLibrary(
   } finally {
     await rm(downloads, { recursive: true, force: true });
   }
-  const library = join(directory, 'lib');
-  for (const file of await readdir(library)) await run('strip', ['--strip-unneeded', join(library, file)]);
+  const folder = join(directory, 'lib');
+  const libraries = (await readdir(folder)).map((file) => join(folder, file));
+  for (const library of libraries) await run('strip', ['--strip-unneeded', library]);
+  progress('binding its symbols');
+  const system = await Promise.all(systemLibraries.map(pathOf));
+  for (const library of libraries) {
+    await bindSymbols(library, [...libraries.filter((other) => other !== library), ...system]);
+  }
+  await writeFile(join(directory, 'MODIFICATIONS.txt'), MODIFICATIONS);
+}
+
+const MODIFICATIONS = `The libraries in lib/ are those of the TensorFlow wheel, changed in two ways: symbols that only
+debuggers read were removed, and references of a library to its own symbols were bound to their addresses.
+`;
+
+/** All that TensorFlow's libraries are linked with, apart from each other. */
+const systemLibraries = ['libstdc++.so.6', 'libgcc_s.so.1', 'libm.so.6', 'libc.so.6'];
+
+async function pathOf(library: string): Promise<string> {
+  return (await run('g++', [`-print-file-name=${library}`])).trim();
 }
 
 async function download(wheel: Wheel, directory: string, progress: Progress): Promise<string> {

@@ -94,10 +94,12 @@ export class Onlooker {
   async #watch(client: KubeClient, resource: Resource, namespace: string): Promise<void> {
     const { signal } = this.#stop;
     try {
-      for await (const event of client.watch<Seen>(resource, { namespace, timeoutSeconds: 3600, signal })) {
-        this.#see(event, resource);
+      // An API server at its limit ends watches; a new one begins with all that is there, and nothing is counted twice.
+      while (!signal.aborted) {
+        for await (const event of client.watch<Seen>(resource, { namespace, timeoutSeconds: 3600, signal })) {
+          this.#see(event, resource);
+        }
       }
-      throw new Error(`the watch of ${resource.plural} ended`);
     } catch (error) {
       if (!signal.aborted) this.#failure = error as Error;
     }
