@@ -7,11 +7,11 @@
  *      └──────────────────────────────── fenced ───────────────────────────────── Returning ◄─────────────┘
  *                                                                                    └──late──► Suspect
  *
- * Two looks at least lie between Serving and Moving; where the grace is over and nothing else is missing, a city goes from
- * Suspect to Moving at once. In Suspect and Confirming nothing is done: what the city holds counts and stays. In Moving and Moved it is written off:
- * it does not count, others take its place, and what the hub has written for the city is left as it is, so that a city
- * that comes back finds nothing new. From Moving and Moved only a report leads back. In Returning it counts again, may
- * give up and gets nothing, until it has obeyed what the hub has decided since.
+ * At least two looks lie between Serving and Moving; where the grace is over and nothing else is missing, a city goes from
+ * Suspect to Moving in one. In Suspect and Confirming nothing is done: what the city holds counts and stays. In Moving and
+ * Moved it is written off: it does not count, others take its place, and what the hub has written for the city is left as
+ * it is, so that a city that comes back finds nothing new. From Moving and Moved only a report leads back. In Returning it
+ * counts again, may give up and gets nothing, until it has obeyed what the hub has decided since.
  */
 
 export type Standing =
