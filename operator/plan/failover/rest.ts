@@ -59,7 +59,12 @@ function shareDueAt(share: ShareRecord, intent: ServiceIntent, sight: CitySight,
   return missingSinceMs === undefined ? AT_ONCE : missingSinceMs + look.settings.readyTimeoutMs;
 }
 
-function lateDueAt(share: ShareRecord, { placement }: ServiceIntent, sight: CitySight, { nowMs }: Look): number {
+function lateDueAt(
+  share: ShareRecord,
+  { placement }: ServiceIntent,
+  sight: CitySight,
+  { nowMs }: Look,
+): number {
   if (isHeldUp(share, sight)) return Number.POSITIVE_INFINITY;
   const graceMs = placement.failover.graceSeconds * 1000;
   // At the end of the grace to the millisecond: from then on clients miss the city's replicas for longer than was agreed.
