@@ -1,6 +1,6 @@
 /**
  * Looks up at build time what the dynamic linker would look up again in every process: TensorFlow's library refers to its
- * own symbols by name half a million times, and to resolve them is half of a model server's start.
+ * own symbols by name half a million times, and to resolve them was half of the processor time of a model server's start.
  *
  * A reference is bound to the library's own definition, by turning its relocation into one that only adds the library's
  * address, where no other library could have been meant:

@@ -1,7 +1,7 @@
 /**
  * The hub's look at the whole region, again and again: soon after something has changed that concerns a service, every
- * second while anything is on its way, and else only when a city has become late or has settled, or when replicas have
- * been missing for too long. Heartbeats alone, of which a large region has dozens in a second, make no look.
+ * second while anything is on its way, and else only when a city has become late or has settled, when a grace is over, or
+ * when replicas have been missing for too long. Heartbeats alone, of which a large region has dozens in a second, make no look.
  */
 import type { Logger } from 'pino';
 import { isLookDue, isQuiet } from '../../plan/failover/due.ts';
