@@ -70,8 +70,9 @@ async function definedIn(library: string): Promise<string[]> {
   }
 }
 
-function isOwn({ name, binding, type, isDefined }: DynamicSymbol, elsewhere: ReadonlySet<string>): boolean {
-  if (!isDefined || (binding !== GLOBAL && binding !== WEAK)) return false;
+function isOwn(symbol: DynamicSymbol, elsewhere: ReadonlySet<string>): boolean {
+  const { name, binding, type, isDefined, isAbsolute } = symbol;
+  if (!isDefined || isAbsolute || (binding !== GLOBAL && binding !== WEAK)) return false;
   if (type !== VARIABLE && type !== FUNCTION) return false;
   return !elsewhere.has(name) && !STANDARD.test(name);
 }

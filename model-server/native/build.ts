@@ -10,6 +10,7 @@
  * Nothing is fetched but wheels, by pip, from the package index that pip is set to. Builds are kept in
  * $AICITY_CACHE (default ~/.cache/aicity), by the hash of what went into them.
  */
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
@@ -29,10 +30,19 @@ export interface NativeBuild {
   readonly deps: string;
 }
 
+/** What is done to the libraries is part of what is kept. */
+const changesOfLibrary = ['library.ts', 'bind-symbols.ts', 'elf.ts'].map((file) =>
+  readFileSync(new URL(file, import.meta.url)),
+);
+
 /** Fetches and compiles what the cache does not hold yet. */
 export async function buildNative(target: Target, cache: string, progress: Progress): Promise<NativeBuild> {
   const wheels = wheelsFor(target);
-  const libraryKey = contentKey(...wheels.map((wheel) => wheel.sha256), 'stripped, bound, headers 1');
+  const libraryKey = contentKey(
+    ...wheels.map((wheel) => wheel.sha256),
+    ...changesOfLibrary,
+    'stripped, headers 1',
+  );
   const checkTools = once(requireTools);
   const deps = await cached(
     cache,

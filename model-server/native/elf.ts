@@ -8,6 +8,7 @@ const SECTION = { rela: 4, dynamic: 6, dynamicSymbols: 11 } as const;
 const ALLOCATED = 2;
 const DYNAMIC = { flags: 30, relativeCount: 0x6ffffff9 } as const;
 const BIND_NOW = 8;
+const ABSOLUTE = 0xfff1;
 const SYMBOL_BYTES = 24;
 const RELOCATION_BYTES = 24;
 
@@ -18,6 +19,8 @@ export interface DynamicSymbol {
   /** 1 data, 2 function; others are not plain addresses. */
   readonly type: number;
   readonly isDefined: boolean;
+  /** A number that does not move with the library. */
+  readonly isAbsolute: boolean;
   readonly value: number;
 }
 
@@ -116,6 +119,7 @@ export class SharedLibrary {
       binding: info >> 4,
       type: info & 15,
       isDefined: this.#symbols.readUInt16LE(at + 6) !== 0,
+      isAbsolute: this.#symbols.readUInt16LE(at + 6) === ABSOLUTE,
       value: wordAt(this.#symbols, at + 8),
     };
   }
