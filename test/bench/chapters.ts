@@ -90,11 +90,6 @@ export const chapters: readonly Chapter[] = [
       '',
       'With short rounds on shared cores, differences under 30 % say nothing, and nothing is claimed from them. Servers that are',
       'not measured at the moment still run, and some of them are never quite idle.',
-      '',
-      'The kept figures are not yet those of one whole run: on cores that some fifteen other threads wanted all the time, it did',
-      'not come to its end. They are from `--peer=mosec` with the image model and `--peer=fastapi --peer=mosec` with the table,',
-      'with rounds of about half a second, and the failures were probed beside them. All figures are several times worse than',
-      'on an idle machine and only differences of several times mean anything. Run it before you quote it.',
     ],
     apart: {
       prefix: FAILURE,
