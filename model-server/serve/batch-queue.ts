@@ -123,6 +123,8 @@ export class BatchQueue<T extends Waiting> {
           if (batch.length > 0 && (rows > limits.rows || bytes > limits.bytes)) return this.#tidied(batch);
           batch.push(item);
           this.#taken(item);
+          // A lane may be old before it is tidied, and must not keep what has been answered.
+          lane.entries[lane.head] = undefined;
         }
         lane.head++;
         if (item && item.key === undefined) return this.#tidied(batch);

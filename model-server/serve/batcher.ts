@@ -67,7 +67,11 @@ export class Batcher {
   readonly #events: BatcherEvents;
   readonly #queue = new BatchQueue<Job>();
   readonly #pace = new RunPace();
-  readonly #running = new Set<Job>();
+  /**
+   * Requests of the present run. A number, since of a set that is filled and emptied again and again V8 keeps older
+   * tables alive for a while, each with the requests that it held.
+   */
+  #inFlight = 0;
   #runningSince: number | undefined;
   #finishedRunSeconds = 0;
   #wake: (() => void) | undefined;
@@ -97,7 +101,7 @@ export class Batcher {
 
   /** Requests that are being computed. */
   get inFlight(): number {
-    return this.#running.size;
+    return this.#inFlight;
   }
 
   /** How long the present run has lasted, in seconds; 0 when the engine is idle. */
@@ -152,7 +156,7 @@ export class Batcher {
 
   /** After the sockets that are readable now have been read, so that requests of one moment share a batch. */
   #schedulePump(): void {
-    if (this.#pumpDue || this.#running.size > 0) return;
+    if (this.#pumpDue || this.#inFlight > 0) return;
     this.#pumpDue = true;
     setImmediate(() => {
       this.#pumpDue = false;
@@ -163,7 +167,7 @@ export class Batcher {
   #pump(): void {
     this.#wake?.();
     this.#wake = undefined;
-    if (this.#running.size > 0 || this.#isWaitingToFill()) return;
+    if (this.#inFlight > 0 || this.#isWaitingToFill()) return;
     const batch = this.#queue.take({ rows: this.#settings().maxBatchSize, bytes: MOST_BATCH_BYTES });
     if (batch.length > 0) void this.#run(batch);
   }
@@ -182,12 +186,10 @@ export class Batcher {
   async #run(batch: Job[]): Promise<void> {
     const startedAt = this.#clock.monotonicMilliseconds();
     this.#runningSince = startedAt;
-    for (const job of batch) {
-      this.#running.add(job);
-      this.#events.requestStarted(startedAt - job.enqueuedAt);
-    }
+    this.#inFlight = batch.length;
+    for (const job of batch) this.#events.requestStarted(startedAt - job.enqueuedAt);
     const answers = await this.#answers(batch);
-    for (const job of batch) this.#running.delete(job);
+    this.#inFlight = 0;
     const computedMilliseconds = this.#clock.monotonicMilliseconds() - startedAt;
     this.#finishedRunSeconds += computedMilliseconds / 1000;
     this.#runningSince = undefined;
