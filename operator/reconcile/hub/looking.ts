@@ -29,10 +29,10 @@ const DEFAULT_GRACE_MS = 90_000;
 
 export interface LookingTools {
   readonly clock: Clock;
-  readonly hubClock: HubClock;
-  readonly log: Logger;
-  readonly cities: Cities;
-  readonly services: Services;
+  readonly hubClock: Pick<HubClock, 'nowMs'>;
+  readonly log: Pick<Logger, 'warn'>;
+  readonly cities: Pick<Cities, 'knowledge'>;
+  readonly services: Pick<Services, 'all' | 'intents' | 'decided'>;
   /** Told after each look: what is to be stored. */
   onLook(outcome: RegionOutcome, before: ReadonlyMap<string, CitySight>): void;
   /** Told when there was nothing to decide: cities may have said something that only people want to know. */
