@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Chapter, chapters } from './chapters.ts';
 import { BenchResult, type Machine, type Row, ratioToLimit, readable } from './result.ts';
+import { standingAmongPeers } from './standing.ts';
 
 const RESULTS = join(import.meta.dirname, 'results');
 
@@ -41,6 +42,7 @@ function chapterLines(chapter: Chapter, { machine, rows }: BenchResult): string[
   const isApart = ({ what }: Row) => apart !== undefined && what.startsWith(apart.prefix);
   const together = rows.filter((row) => !isApart(row));
   const others = rows.filter(isApart).map((row) => ({ ...row, what: row.what.slice(apart?.prefix.length) }));
+  const standing = standingAmongPeers(together);
   return [
     `## ${title}`,
     '',
@@ -53,6 +55,7 @@ function chapterLines(chapter: Chapter, { machine, rows }: BenchResult): string[
     '',
     machineLine(machine),
     '',
+    ...(standing === undefined ? [] : [standing, '']),
     ...table(together),
     '',
     ...(apart && others.length > 0
