@@ -48,8 +48,8 @@ export const chapters: readonly Chapter[] = [
       "Node takes inside the chart's memory limit of 512 MiB. Placement in memory is the operator's own pure code without any",
       'API server. Everything shares the cores; while all is placed the API server takes most of them, so that how long that',
       'takes is for the most part its figure. With `-- --cities=50 --services-per-city=10` it takes a quarter of the',
-      'time; the rows say which it was. The kept figures are those of four runs: two of `--only=loss` of 2026-11-27, one for',
-      "the losses and one for the messages, `--only=look`, and `--only=hub` with V8's trace of collections on, which began when 8.2 threads of other work had just ended.",
+      'time; the rows say which it was. The kept figures are those of three runs: `--only=loss` of 2026-11-27,',
+      "`--only=look`, and `--only=hub` with V8's trace of collections on, which began when 8.2 threads of other work had just ended.",
     ],
   },
   {
