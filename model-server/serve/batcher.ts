@@ -68,11 +68,10 @@ export class Batcher {
   readonly #queue = new BatchQueue<Job>();
   readonly #pace = new RunPace();
   /**
-   * Requests of the present run. A number, since of a set that is filled and emptied again and again V8 keeps older
+   * How many requests the present run has, not which: of a set that is filled and emptied again and again V8 keeps older
    * tables alive for a while, each with the requests that it held.
    */
-  #inFlight = 0;
-  #runningSince: number | undefined;
+  #running: { readonly requests: number; readonly startedAt: number } | undefined;
   #finishedRunSeconds = 0;
   #wake: (() => void) | undefined;
   #pumpDue = false;
@@ -101,14 +100,12 @@ export class Batcher {
 
   /** Requests that are being computed. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#running?.requests ?? 0;
   }
 
   /** How long the present run has lasted, in seconds; 0 when the engine is idle. */
   get runSeconds(): number {
-    return this.#runningSince === undefined
-      ? 0
-      : (this.#clock.monotonicMilliseconds() - this.#runningSince) / 1000;
+    return this.#running ? (this.#clock.monotonicMilliseconds() - this.#running.startedAt) / 1000 : 0;
   }
 
   /** Seconds in which at least one request was at the engine, the present run included. */
@@ -156,7 +153,7 @@ export class Batcher {
 
   /** After the sockets that are readable now have been read, so that requests of one moment share a batch. */
   #schedulePump(): void {
-    if (this.#pumpDue || this.#inFlight > 0) return;
+    if (this.#pumpDue || this.#running) return;
     this.#pumpDue = true;
     setImmediate(() => {
       this.#pumpDue = false;
@@ -167,7 +164,7 @@ export class Batcher {
   #pump(): void {
     this.#wake?.();
     this.#wake = undefined;
-    if (this.#inFlight > 0 || this.#isWaitingToFill()) return;
+    if (this.#running || this.#isWaitingToFill()) return;
     const batch = this.#queue.take({ rows: this.#settings().maxBatchSize, bytes: MOST_BATCH_BYTES });
     if (batch.length > 0) void this.#run(batch);
   }
@@ -185,14 +182,12 @@ export class Batcher {
 
   async #run(batch: Job[]): Promise<void> {
     const startedAt = this.#clock.monotonicMilliseconds();
-    this.#runningSince = startedAt;
-    this.#inFlight = batch.length;
+    this.#running = { requests: batch.length, startedAt };
     for (const job of batch) this.#events.requestStarted(startedAt - job.enqueuedAt);
     const answers = await this.#answers(batch);
-    this.#inFlight = 0;
+    this.#running = undefined;
     const computedMilliseconds = this.#clock.monotonicMilliseconds() - startedAt;
     this.#finishedRunSeconds += computedMilliseconds / 1000;
-    this.#runningSince = undefined;
     const rows = batch.reduce((sum, job) => sum + job.rows, 0);
     const { kind, request } = batch[0] as Job;
     const { model } = request;

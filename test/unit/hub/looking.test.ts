@@ -39,13 +39,8 @@ function cityOf(name: string): CityKnowledge {
   };
   return {
     ...{ name, labels: {}, taints: [], isDraining: false, capacity: { gpu: 2 } },
-    ...{
-      heardAtMs,
-      reportedAtMs: heardAtMs,
-      session: 's',
-      views: new Map(),
-      steadiness: steadinesses.get(name) ?? ALWAYS_THERE,
-    },
+    ...{ heardAtMs, reportedAtMs: heardAtMs, session: 's', views: new Map() },
+    steadiness: steadinesses.get(name) ?? ALWAYS_THERE,
     claims: claim ? new Map([[KEY, claim]]) : new Map(),
   };
 }
@@ -115,6 +110,7 @@ test('a grace that ends between two ticks is noticed when it ends, and nothing b
 test('a touched service is looked at as soon as looks may follow each other', async () => {
   await pass(60);
   looking.touch(KEY);
-  expect(await pass(1)).toEqual([expect.any(Number)]);
-  expect(looks[0]! - hubClock.nowMs()).toBeLessThanOrEqual(-800);
+  const touchedLooks = await pass(1);
+  expect(touchedLooks).toHaveLength(1);
+  expect(touchedLooks[0]).toBeLessThanOrEqual(200);
 });
