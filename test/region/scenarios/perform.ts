@@ -1,6 +1,6 @@
 /** Plays the timeline of a scenario on a stage, which is a simulated region or a real one. */
 import type { ModelServiceSpec } from '../../../crds/model-service.ts';
-import { differences, type Picture, podsOf } from './picture.ts';
+import { described, differences, type Picture, podsOf } from './picture.ts';
 import type { Scenario, Step } from './scenario.ts';
 
 /** What each mode can do. Cities and services are there when a stage is handed over. */
@@ -40,18 +40,22 @@ export class ScenarioFailed extends Error {}
 
 /** How often is looked while something is to come true, or to hold. */
 const LOOK_EVERY_SECONDS = 1;
+/** Changes that are told of with a failure: most often the last one alone does not say how it came. */
+const KEPT_CHANGES = 8;
 
 /**
  * @param tell hears of every step as it begins
- * @throws ScenarioFailed naming the step and what was found
+ * @throws ScenarioFailed naming the step, what was found, and what was seen to change before
  */
 export async function perform(
   scenario: Scenario,
   stage: ScenarioStage,
   tell: (line: string) => void = () => {},
 ): Promise<void> {
+  const changes = new Changes();
   const look = async (): Promise<Picture> => {
     const picture = await stage.look();
+    changes.note(stage.elapsed(), picture);
     for (const [service, most] of Object.entries(scenario.limits)) {
       const pods = podsOf(picture.services[service] ?? { runs: {} });
       if (pods > most)
@@ -65,8 +69,28 @@ export async function perform(
       await take(step, stage, look);
     } catch (error) {
       if (!(error instanceof ScenarioFailed)) throw error;
-      throw new ScenarioFailed(`${scenario.name}, timeline[${at}] (${step.verb}): ${error.message}`);
+      throw new ScenarioFailed(
+        `${scenario.name}, timeline[${at}] (${step.verb}): ${error.message}\n${changes}`,
+      );
     }
+  }
+}
+
+/** The last pictures that differed from the one before. */
+class Changes {
+  readonly #lines: string[] = [];
+  #last = '';
+
+  note(atSeconds: number, picture: Picture): void {
+    const description = described(picture);
+    if (description === this.#last) return;
+    this.#last = description;
+    this.#lines.push(`  ${atSeconds.toFixed(1)} s  ${description}`);
+    if (this.#lines.length > KEPT_CHANGES) this.#lines.shift();
+  }
+
+  toString(): string {
+    return ['What was seen to change:', ...this.#lines].join('\n');
   }
 }
 

@@ -57,6 +57,17 @@ function serviceDifferences(found: ServicePicture, expected: ServiceExpectation)
   return told;
 }
 
+/** The whole picture in one line, for people who ask how it came to what was not expected. */
+export function described({ services, cities }: Picture): string {
+  const told = Object.entries(services).map(([name, { ready, runs, waiting, decisions, endpoints }]) => {
+    const known = { ready, runs, decisions, endpoints, ...(waiting > 0 ? { waiting } : {}) };
+    return `${name}: ${Object.entries(known)
+      .map(([what, is]) => `${what} ${said(is)}`)
+      .join('; ')}`;
+  });
+  return [...told, `cities: ${said(cities)}`].join(' | ');
+}
+
 /** Pods of the service in all cities that can be looked at. */
 export function podsOf({ runs }: Pick<ServicePicture, 'runs'>): number {
   return sum(runs);

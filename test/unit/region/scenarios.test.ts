@@ -102,6 +102,13 @@ ${more}`),
     );
   });
 
+  test('with what was seen to change before', async () => {
+    const more = '{ kill: porto }, { hold: { for: 30, services: { traffic: { runs: { porto: 1 } } } } }';
+    await expect(played(more)).rejects.toThrow(
+      /What was seen to change:\n.*\n {2}\d+\.\d s {2}traffic: ready lisboa 1, porto 1; runs lisboa 1, porto 0; decisions lisboa Placed, porto Placed; endpoints lisboa, porto \| cities: lisboa Heard, porto Heard$/s,
+    );
+  });
+
   test('beyond a limit', async () => {
     const more = '{ scale: { service: traffic, replicas: 0 } }, { wait: 30 }';
     await expect(played(more, 'limits: { traffic: 1 }')).rejects.toThrow(
