@@ -1,4 +1,7 @@
-/** One `ModelStreamInfer`: requests are answered in the order in which they are done, as Triton does. */
+/**
+ * One `ModelStreamInfer`: requests are answered in the order in which they are done, as Triton does. Nothing is read from
+ * a client that does not read: its answers would fill the memory.
+ */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { GRPCInferenceService } from '../grpc/generated/inference_pb.js';
@@ -20,6 +23,7 @@ export class StreamedInference {
     this.#call = call;
     this.#service = service;
     call.on('data', (bytes: Buffer) => this.#take(bytes));
+    call.on('drain', () => this.#readOn());
     call.on('end', () => this.finish());
     call.on('cancelled', () => {
       for (const request of this.#underWay) request.withdraw();
@@ -41,9 +45,17 @@ export class StreamedInference {
       this.#underWay.delete(request);
       this.#call.write(responseOf(bytes, result));
       if (this.#isOver) this.finish();
-      else if (this.#call.isPaused()) this.#call.resume();
+      else this.#readOn();
     });
-    if (this.#underWay.size >= MOST_UNDER_WAY) this.#call.pause();
+    this.#readOn();
+  }
+
+  /** Reads, or not: as long as requests may come and answers are taken. */
+  #readOn(): void {
+    const mayRead = this.#underWay.size < MOST_UNDER_WAY && !this.#call.writableNeedDrain;
+    if (mayRead !== this.#call.isPaused()) return;
+    if (mayRead) this.#call.resume();
+    else this.#call.pause();
   }
 }
 

@@ -1,10 +1,18 @@
 /** gRPC of the whole server: real process, real engine, gRPC's own client. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fromBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
@@ -34,6 +42,26 @@ const plus = fileURLToPath(new URL('../../../fixtures/models/plus/', import.meta
 const raw = (...values: number[]) => Buffer.from(Float32Array.from(values).buffer);
 const floats = (bytes: Uint8Array) => [...new Float32Array(Uint8Array.from(bytes).buffer)];
 const x = (size: number) => ({ name: 'x', datatype: 'FP32', shape: [BigInt(size)] });
+
+/** gRPC's own client takes in whatever comes; of this one nothing is read before somebody listens. */
+function rawStream(address: string, { parent, name }: DescMethod) {
+  const session = connect(`http://${address}`, { maxSessionMemory: 1_000 }); // MB: what is written waits in it
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/${parent.typeName}/${name}`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  return { stream, end: () => session.close() };
+}
+
+/** A message with gRPC's head: not compressed, so many bytes. */
+function framed<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Buffer {
+  const bytes = toBinary(schema, create(schema, message));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}
 
 let directory: string;
 beforeAll(async () => {
@@ -171,6 +199,31 @@ describe('one model', () => {
     expect(answers.size).toBe(201);
     for (let id = 0; id < 200; id++) expect(answers.get(`${id}`)).toBe(String(id + 2));
     expect(answers.get('wrong')).toMatch(/Latest\(other\)/);
+  });
+
+  test('reads no more from a stream whose client does not read its answers', async () => {
+    const sent = 200;
+    const size = 200_000;
+    const request = { modelName: 'half', inputs: [x(size)], rawInputContents: [Buffer.alloc(size * 4)] };
+    const answered = () => metric(server.url, 'aicity_requests_total\\{protocol="grpc",status="200"\\}');
+    const before = await answered();
+    const { stream, end } = rawStream(server.grpc, method.modelStreamInfer);
+    for (let count = 0; count < sent; count++) stream.write(framed(method.modelStreamInfer.input, request));
+    stream.end();
+    await eventually(async () => {
+      const now = await answered();
+      await new Promise((later) => setTimeout(later, 500));
+      return now > before && (await answered()) === now;
+    });
+    expect((await answered()) - before).toBeLessThan(sent / 2);
+    let bytes = 0;
+    stream.on('data', (part: Buffer) => {
+      bytes += part.length;
+    });
+    const [trailers] = await once(stream, 'trailers');
+    expect(trailers).toMatchObject({ 'grpc-status': '0' });
+    expect(bytes).toBeGreaterThan(sent * size * 4);
+    end();
   });
 
   test('is listed, unloaded and loaded', async () => {
