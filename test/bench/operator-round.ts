@@ -20,8 +20,11 @@ export interface OperatorTimes extends RoundTimes {
 }
 
 const REST_SECONDS = 60;
-/** Nothing is asked for this long: then there is nothing left to do. Longer than the wait for a first report. */
-const QUIET_SECONDS = 15;
+/**
+ * Nothing is asked for this long: then there is nothing left to do. Longer than it takes until the silence of a ready pod
+ * is news (20 s): here no pod ever reports.
+ */
+const QUIET_SECONDS = 25;
 /** What a leader asks when there is nothing to do. */
 const HEARTBEATS = new Set(['PUT leases']);
 
@@ -47,6 +50,8 @@ export async function operatorRound(
     await sleep(REST_SECONDS);
     const rested = await operator.usage();
     const editMilliseconds = await editReplicas({ onlooker, person, namespace, services, edits });
+    // Whoever comes next is not to find what the edits left to do.
+    await untilQuiet(operator, timeoutSeconds);
     return {
       childrenSeconds,
       statusesSeconds,

@@ -1,7 +1,8 @@
-# kwok plays nodes with GPUs, and the pods on them, beside a control plane.
+# kwok plays nodes with GPUs, and the pods on them, beside a control plane. Its stages leave the nodes' heartbeats to leases:
+# without these a node is taken for lost after a while, and its pods are no longer ready.
 
 start_fake_nodes() {
-  keep kwok --config=/opt/city/kwok.yaml --kubeconfig="$KUBECONFIG" --cidr=10.44.0.1/16 \
+  keep kwok --config=/opt/city/kwok.yaml --kubeconfig="$KUBECONFIG" --cidr=10.44.0.1/16 --node-lease-duration-seconds=40 \
     --manage-all-nodes=false --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
     --node-ip="$node_address" --node-port=10247 --server-address="$node_address:10247" \
     --tls-cert-file="$pki/node.crt" --tls-private-key-file="$pki/node.key"
