@@ -3,11 +3,12 @@
  * generated from here, so that Helm itself refuses a wrong or misspelt value.
  */
 import { z } from 'zod';
-import { MAX_CITY_NAME_LENGTH } from './region.ts';
+import { OBJECT_NAME } from './names.ts';
+import { CITY_NAME, MAX_CITY_NAME_LENGTH } from './region.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+const NAME = new RegExp(OBJECT_NAME);
 /** A host with a port if any, a path, then a tag or a digest or both. A reference without either would float. */
 const IMAGE =
   /^([a-z0-9.-]+:[0-9]{1,5}\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$/;
@@ -92,7 +93,6 @@ const PodMonitor = z
 const SERVER = /^https:\/\/([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?\/?$/;
 const URL_LIKE = /^https?:\/\/[^\s"'\\]+$/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-const CITY = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const emptyOr = <T extends z.ZodType>(schema: T) => z.union([z.literal(''), schema]);
 
 const Hub = z
@@ -108,7 +108,7 @@ const Hub = z
 
 const City = z
   .strictObject({
-    name: emptyOr(z.string().max(MAX_CITY_NAME_LENGTH).regex(CITY))
+    name: emptyOr(z.string().max(MAX_CITY_NAME_LENGTH).regex(CITY_NAME))
       .default('')
       .describe('Make this cluster a city of a hub, under the name that its CityCluster has there.'),
     address: emptyOr(z.string().max(512).regex(URL_LIKE))

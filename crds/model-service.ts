@@ -9,6 +9,7 @@ import { cel } from './cel.ts';
 import { ConditionList } from './condition-list.ts';
 import type { ServiceCondition } from './conditions.ts';
 import { MODEL_URI_EXPECTED, MODEL_URI_PATTERN } from './model-uri.ts';
+import { OBJECT_NAME } from './names.ts';
 import { Placement, PlacementDecision } from './placement.ts';
 import { PlacementRecord } from './placement-record.ts';
 import { PodTemplate, Resources } from './pod-fields.ts';
@@ -90,7 +91,7 @@ export const ModelSource = z
           .max(253)
           .meta(
             cel({
-              rule: "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
+              rule: `self.matches('${OBJECT_NAME}')`,
               message: 'expected the name of a Secret in the namespace of the ModelService',
             }),
           ),

@@ -6,6 +6,12 @@ import { z } from 'zod';
 
 /** Longest name of a city, so that its namespace is a valid name. */
 export const MAX_CITY_NAME_LENGTH = 50;
+export const CITY_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
+/** Whether a city can be called so: lower-case letters, digits and dashes, and not too many. */
+export function isCityName(name: string): boolean {
+  return name.length <= MAX_CITY_NAME_LENGTH && CITY_NAME.test(name);
+}
 
 export function cityNamespace(city: string): string {
   return `aicity-city-${city}`;

@@ -1,6 +1,7 @@
 /** `spec.placement.route`: the way of clients through a Gateway of the hub to the cities of a service. */
 import { z } from 'zod';
 import { cel } from './cel.ts';
+import { OBJECT_NAME } from './names.ts';
 
 /** On what a route leads to: the city; empty where it is none. */
 export const ROUTE_LABEL = 'aicity.io/route-to-city';
@@ -14,7 +15,7 @@ const DnsName = (what: string) =>
     .max(253)
     .meta(
       cel({
-        rule: "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
+        rule: `self.matches('${OBJECT_NAME}')`,
         message: `expected the name of a ${what}: lower-case letters, digits, dashes and dots`,
       }),
     );

@@ -1,7 +1,7 @@
 /** What the installation tells the operator, from environment variables. */
 import { hostname } from 'node:os';
 import type { Level } from 'pino';
-import { MAX_CITY_NAME_LENGTH } from '../crds/region.ts';
+import { isCityName, MAX_CITY_NAME_LENGTH } from '../crds/region.ts';
 import { OPERATOR_TLS_PORT } from './plan/ports.ts';
 import type { CityRole } from './reconcile/agent/city-agent.ts';
 
@@ -89,7 +89,7 @@ function cityRole(environment: Environment): { city?: CityRole } {
     if (hubKubeconfig === undefined) return {};
     throw new ConfigError('AICITY_HUB_KUBECONFIG is set without AICITY_CITY_NAME, by which the hub knows us');
   }
-  if (name.length > MAX_CITY_NAME_LENGTH || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name)) {
+  if (!isCityName(name)) {
     throw new ConfigError(
       `AICITY_CITY_NAME is "${name}"; expected at most ${MAX_CITY_NAME_LENGTH} lower-case letters, digits and dashes`,
     );

@@ -1,6 +1,6 @@
 /** What was asked on the command line. Every refusal is a sentence that names the argument. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import { MAX_CITY_NAME_LENGTH } from '../../crds/region.ts';
+import { isCityName, MAX_CITY_NAME_LENGTH } from '../../crds/region.ts';
 
 /** The command line makes no sense; the message says why. */
 export class UsageError extends Error {
@@ -176,7 +176,7 @@ function none(name: Name, positionals: readonly string[]): void {
 
 function cityName(name: Name, positionals: readonly string[]): string {
   const city = one(name, 'a city', positionals);
-  if (city.length > MAX_CITY_NAME_LENGTH || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(city)) {
+  if (!isCityName(city)) {
     throw new UsageError(
       `"${city}" cannot be the name of a city: expected at most ${MAX_CITY_NAME_LENGTH} lower-case letters, digits and dashes, since it names a namespace`,
     );

@@ -5,7 +5,7 @@
 import type { CityCluster } from '../../../crds/city-cluster.ts';
 import type { CityReason } from '../../../crds/city-conditions.ts';
 import { API_VERSION } from '../../../crds/model-service.ts';
-import { MAX_CITY_NAME_LENGTH } from '../../../crds/region.ts';
+import { isCityName, MAX_CITY_NAME_LENGTH } from '../../../crds/region.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import type { Metadata } from '../cluster-objects.ts';
 
@@ -107,7 +107,7 @@ export type CityFromProfile =
 /** The city that a profile asks for; its labels come along, since services choose cities by them. */
 export function cityFromProfile({ metadata }: Pick<ClusterProfile, 'metadata'>): CityFromProfile {
   const { name, namespace = '', labels = {} } = metadata;
-  if (name.length > MAX_CITY_NAME_LENGTH || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name)) {
+  if (!isCityName(name)) {
     return {
       kind: 'Impossible',
       message: `ClusterProfile ${namespace}/${name} asks for a city, but its name cannot be that of one: expected at most ${MAX_CITY_NAME_LENGTH} lower-case letters, digits and dashes`,
