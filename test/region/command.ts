@@ -73,8 +73,8 @@ export async function pipe(from: [string, ...string[]], to: [string, ...string[]
     if (sink.exitCode !== 0) return void source.kill('SIGKILL');
     // One that has read enough leaves a rest that nobody wants; the writer may still end in good order.
     source.stdout!.unpipe().resume();
-    const late = setTimeout(() => source.kill('SIGKILL'), writerEndsWithinSeconds * 1000);
-    source.on('close', () => clearTimeout(late));
+    // A writer that is still there keeps this process alive by itself; one that has ended needs no killing.
+    setTimeout(() => source.kill('SIGKILL'), writerEndsWithinSeconds * 1000).unref();
   });
   const writing = Promise.all([text(source.stderr!), ended(from[0], from.slice(1), source)]);
   const [read, written] = await Promise.allSettled([reading, writing]);
