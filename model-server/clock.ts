@@ -20,7 +20,7 @@ export const systemClock: Clock = {
 };
 
 /** Resolves after `seconds`, or at once when `signal` aborts. Never rejects. */
-export function sleep(clock: Clock, seconds: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<Clock, 'after'>, seconds: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const wake = () => {

@@ -4,14 +4,15 @@ import { ALONE } from './reference-alone.ts';
 import { type Gauges, Metrics } from './serve/metrics.ts';
 import { OPERATIONS, type Operation } from './serve/routes.ts';
 
-const ROUTES = (Object.values(OPERATIONS) as Operation[]).map(({ method, path, which, summary }) => {
+const ROUTES = (Object.values(OPERATIONS) as Operation[]).map(({ method, path, which, query, summary }) => {
   const versions = {
     versions: '[/versions/{version}]',
     'versions or labels': '[/versions/{version}|/labels/{label}]',
   };
+  const target = which ? path.replace('{model}', `{model}${versions[which]}`) : path;
   return [
-    `\`${method} ${which ? path.replace('{model}', `{model}${versions[which]}`) : path}\``,
-    summary,
+    `\`${method} ${target}${query ? `[?${query.name}=]` : ''}\``,
+    query ? `${summary} \`${query.name}\`: ${query.description}` : summary,
   ] as const;
 });
 

@@ -167,6 +167,11 @@ export function isReady(state: State): boolean {
   return state.served !== undefined && !state.draining && state.engineFailure === undefined;
 }
 
+/** Whether nothing is served yet and nothing has gone wrong: being ready may be a moment away. */
+export function isStarting(state: State): boolean {
+  return !state.served && !state.draining && !state.engineFailure && problemOf(state) === undefined;
+}
+
 /**
  * The replica's state for its report. One that serves the wanted revision is `Serving`, even when a newer version
  * directory of it fails; `Failed` means that the wanted revision is not served and the last try went wrong.

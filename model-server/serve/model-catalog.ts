@@ -21,12 +21,14 @@ export class ModelCatalog {
   readonly #isManaged: boolean;
   /** Names that a client has unloaded. */
   readonly #unloaded = new Set<string>();
+  readonly #started = new AbortController();
   #isDraining = false;
 
   constructor({ models, uses, isManaged }: ModelCatalogOptions) {
     this.#models = new Map(models.map((model) => [model.name, model]));
     this.#uses = uses;
     this.#isManaged = isManaged;
+    for (const model of models) model.onChange(() => this.#noteStart());
   }
 
   get names(): readonly string[] {
@@ -40,6 +42,14 @@ export class ModelCatalog {
   /** Whether every name that is to be served is, and there is one; false while draining. */
   get isReady(): boolean {
     return !this.#isDraining && this.#wanted().length > 0 && this.#wanted().every(({ isReady }) => isReady);
+  }
+
+  /**
+   * Aborts, once and for all, when the server has started: it is ready, or something keeps it from becoming so that
+   * more time alone may not mend.
+   */
+  get started(): AbortSignal {
+    return this.#started.signal;
   }
 
   /** The names and reasons that keep the server from being ready, in a sentence. */
@@ -104,6 +114,7 @@ export class ModelCatalog {
   async unload(name: string): Promise<void> {
     const model = this.#changeable(name, 'unload');
     this.#unloaded.add(name);
+    this.#noteStart();
     await model.unload();
   }
 
@@ -111,6 +122,13 @@ export class ModelCatalog {
   drain(): void {
     this.#isDraining = true;
     for (const model of this.#models.values()) model.drain();
+    this.#noteStart();
+  }
+
+  #noteStart(): void {
+    const missing = this.#wanted().filter(({ isReady }) => !isReady);
+    const isStarting = missing.length > 0 && missing.every((model) => model.isStarting);
+    if (!isStarting || this.#isDraining) this.#started.abort();
   }
 
   #wanted(): NamedModel[] {

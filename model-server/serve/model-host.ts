@@ -12,6 +12,7 @@ import {
   type Event,
   initialState,
   isReady,
+  isStarting,
   type State,
   step,
   type Target,
@@ -57,7 +58,7 @@ export class ModelHost {
   #serving: Serving;
   #current: HostedModel | undefined;
   #cancelRetry = () => {};
-  #changed = () => {};
+  readonly #listeners: (() => void)[] = [];
   #closed = false;
   /** Digest of the model before the current one, to roll back to without a fetch. */
   #previousDigest: string | undefined;
@@ -85,6 +86,11 @@ export class ModelHost {
     return isReady(this.#state);
   }
 
+  /** Whether nothing is served yet and nothing has gone wrong. */
+  get isStarting(): boolean {
+    return isStarting(this.#state);
+  }
+
   get isDraining(): boolean {
     return this.#state.draining;
   }
@@ -100,9 +106,9 @@ export class ModelHost {
     this.#dispatch({ kind: 'DrainRequested' });
   }
 
-  /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
+  /** Calls back when what is served or wanted, or a failure, has changed. */
   onChange(listener: () => void): void {
-    this.#changed = listener;
+    this.#listeners.push(listener);
   }
 
   /** As `assign` and `reload`. */
@@ -166,7 +172,9 @@ export class ModelHost {
     for (const effect of effects) this.#perform(effect);
     // Progress is told with the next report; the rest is what somebody waits for. Most assignments say nothing new:
     // one comes with every reply, and telling of it would make the next report due at once.
-    if (event.kind !== 'Progressed' && next !== before) this.#changed();
+    if (event.kind !== 'Progressed' && next !== before) {
+      for (const changed of this.#listeners) changed();
+    }
   }
 
   #perform(effect: Effect): void {

@@ -60,6 +60,13 @@ export class NamedModel implements RequestQueue {
     return this.#hosts().some(({ isReady }) => isReady);
   }
 
+  /** Whether nothing is served yet and nothing has gone wrong. */
+  get isStarting(): boolean {
+    if (this.#versions instanceof ModelHost) return this.#versions.isStarting;
+    const { hosts, failure } = this.#versions;
+    return failure === undefined && hosts.every(({ isStarting }) => isStarting);
+  }
+
   get serving(): Serving {
     return this.#serving;
   }
@@ -156,9 +163,9 @@ export class NamedModel implements RequestQueue {
     return this.#hosts().at(-1)?.report() ?? { state: 'Starting' };
   }
 
-  /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
+  /** Calls back when what is served or wanted, or a failure, has changed. */
   onChange(listener: () => void): void {
-    if (this.#versions instanceof ModelHost) this.#versions.onChange(listener);
+    this.#versions.onChange(listener);
   }
 
   /** The model that a request means; see `findVersion`. */

@@ -33,12 +33,13 @@ function schemaOf(name: string): object {
   return schema;
 }
 
-function described(name: OperationName, { summary }: Operation, path: string): object {
+function described(name: OperationName, { summary, query }: Operation, path: string): object {
   const exchange = EXCHANGES[name];
   const suffix = path.includes('{version}') ? 'OfVersion' : path.includes('{label}') ? 'OfLabel' : '';
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => ({
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => ({
     ...{ name: parameter, in: 'path', required: true, schema: { type: 'string' } },
   }));
+  const parameters = [...inPath, ...(query ? [{ ...query, in: 'query' }] : [])];
   return {
     operationId: `${name}${suffix}`,
     summary,

@@ -23,16 +23,17 @@ import type { Call } from './inference.ts';
 import { type ModelCatalog, versionsMeant } from './model-catalog.ts';
 import { versionOf } from './named-model.ts';
 import { openApiDocument } from './openapi.ts';
+import { readinessAnswer } from './readiness.ts';
 import { defaultOf } from './signatures.ts';
 import { type Statistics, statisticsOf } from './statistics.ts';
 
 export interface ProtocolsOptions {
   models: Pick<
     ModelCatalog,
-    'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'whyNotReady' | 'load' | 'unload'
+    'names' | 'find' | 'entries' | 'isReady' | 'isDraining' | 'started' | 'whyNotReady' | 'load' | 'unload'
   >;
   statistics: Statistics;
-  clock: Pick<Clock, 'epochMilliseconds'>;
+  clock: Pick<Clock, 'epochMilliseconds' | 'after'>;
   /** Of this server, for its metadata. */
   serverVersion: string;
   /** Why the process should be restarted, if it should. */
@@ -92,9 +93,7 @@ function answerOf(
       });
     }
     case 'Ready':
-      return models.isReady
-        ? jsonAnswer(200, { ready: true })
-        : jsonAnswer(503, { ready: false, error: models.whyNotReady() });
+      return readinessAnswer(models, request.url ?? '', options.clock);
     case 'Metrics':
       return options.metrics().then(({ contentType, text }) => ({ status: 200, contentType, body: text }));
     case 'OpenApi':

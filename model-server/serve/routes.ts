@@ -3,6 +3,7 @@
  * V1 (`/v1`), the Open Inference Protocol and Triton's additions (`/v2`), KServe's forecast API, health, metrics.
  * The router, `/openapi.json` and the documentation are all made of this table. Pure.
  */
+import { MOST_WAIT_SECONDS, WAIT_PARAMETER } from './readiness.ts';
 
 export interface Operation {
   readonly method: 'GET' | 'POST';
@@ -11,6 +12,8 @@ export interface Operation {
   /** What may stand behind the model's name. */
   readonly which?: 'versions' | 'versions or labels';
   readonly summary: string;
+  /** What may stand behind a `?`; of others nothing is said, and they are ignored. */
+  readonly query?: { readonly name: string; readonly description: string; readonly schema: object };
 }
 
 export const OPERATIONS = {
@@ -25,6 +28,11 @@ export const OPERATIONS = {
     method: 'GET',
     path: '/v2/health/ready',
     summary: '200 when every model has answered an inference; 503 before, and while the server drains.',
+    query: {
+      name: WAIT_PARAMETER,
+      description: `holds the answer while the server starts, until it is ready or cannot be; ${MOST_WAIT_SECONDS} at most.`,
+      schema: { type: 'number', minimum: 0, maximum: MOST_WAIT_SECONDS },
+    },
   },
   Metrics: { method: 'GET', path: '/metrics', summary: 'Figures for Prometheus.' },
   V1Models: { method: 'GET', path: '/v1/models', summary: 'The names that are served.' },

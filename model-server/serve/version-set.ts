@@ -28,6 +28,7 @@ export class VersionSet {
   /** Why it is not known what is at the address. */
   #failure: string | undefined;
   #hosted = 0;
+  readonly #listeners: (() => void)[] = [];
   #cancelLook = () => {};
   #looking: Promise<void> = Promise.resolve();
 
@@ -48,6 +49,11 @@ export class VersionSet {
   /** Why there is no version at all, if so. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Calls back when a version is served or has failed, or when it is known that there is none. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Looks for versions at once, and from then on. */
@@ -100,6 +106,7 @@ export class VersionSet {
       if (message !== this.#failure) this.#options.log.warn({ uri, reason: message }, 'versions not listed');
       this.#failure = message;
     }
+    this.#changed();
     if (this.#assignment !== assignment) return;
     const seconds = /^(file|pvc):/.test(uri) ? LOOK_SECONDS : REMOTE_LOOK_SECONDS;
     this.#cancelLook = this.#options.clock.after(seconds, () => void this.#lookNow());
@@ -136,6 +143,7 @@ export class VersionSet {
     // What has begun to serve may take the place of what is no longer wanted.
     host.onChange(() => {
       if (host.isReady) this.#leave();
+      this.#changed();
     });
     host.assign({ ...assignment, model: { ...assignment.model, version } });
   }
@@ -143,6 +151,10 @@ export class VersionSet {
   #leave(): void {
     const versions = [...this.#hosts].map(([version, { isReady }]) => ({ version, isReady }));
     for (const version of leavingVersions(this.#wanted, versions)) void this.#close(version);
+  }
+
+  #changed(): void {
+    for (const changed of this.#listeners) changed();
   }
 
   async #close(version: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { Serving } from '../../../../crds/model-service.ts';
 import { EngineError } from '../../../../model-server/engine/engine.ts';
@@ -15,7 +15,11 @@ let uses: ModelUses;
 let named: NamedModel[];
 let kept: string[];
 
-function catalog(names: readonly string[], isManaged = false): ModelCatalog {
+const assignment = (name: string) => ({
+  ...{ revision: name, model: { uri: `pvc://${name}` }, serving: Serving.parse({}) },
+});
+
+function catalog(names: readonly string[], isManaged = false, assigned = names): ModelCatalog {
   const turns = new LoadTurns(() => {
     kept = named.flatMap(({ digests }) => digests);
   });
@@ -31,9 +35,7 @@ function catalog(names: readonly string[], isManaged = false): ModelCatalog {
       }),
   );
   const models = new ModelCatalog({ models: named, uses, isManaged });
-  for (const name of names) {
-    models.get(name).assign({ revision: name, model: { uri: `pvc://${name}` }, serving: Serving.parse({}) });
-  }
+  for (const name of assigned) models.get(name).assign(assignment(name));
   return models;
 }
 
@@ -136,4 +138,61 @@ test('under an operator clients load and unload nothing', async () => {
   await expect(models.load('air')).rejects.toThrow(/load is not taken from clients: .* ModelService air/);
   await expect(models.unload('air')).rejects.toThrow(/unload is not taken from clients/);
   expect(models.isReady).toBe(true);
+});
+
+describe('has started', () => {
+  test('when every model is ready', async () => {
+    const open = engine.hold();
+    const models = catalog(['air', 'traffic']);
+    await settled();
+    expect(models.started.aborted).toBe(false);
+    open();
+    await settled();
+    expect(models.started.aborted).toBe(true);
+    expect(models.isReady).toBe(true);
+  });
+
+  test('when one has failed, while others load', async () => {
+    engine.hold();
+    repository.failures.set('pvc://traffic', 'the volume is empty');
+    const models = catalog(['air', 'traffic']);
+    await settled();
+    expect(models.started.aborted).toBe(true);
+  });
+
+  test('when it is to end', async () => {
+    engine.hold();
+    const models = catalog(['air']);
+    await settled();
+    models.drain();
+    expect(models.started.aborted).toBe(true);
+  });
+
+  test('when the engine has died', async () => {
+    engine.hold();
+    const models = catalog(['air']);
+    await settled();
+    engine.die(new EngineError('Unavailable', 'the engine crashed'));
+    await settled();
+    expect(models.started.aborted).toBe(true);
+  });
+
+  test('when a client has unloaded what was missing', async () => {
+    engine.hold();
+    const models = catalog(['air', 'traffic']);
+    await settled();
+    void models.unload('air');
+    expect(models.started.aborted).toBe(false);
+    void models.unload('traffic');
+    expect(models.started.aborted).toBe(true);
+  });
+
+  test('not before an operator has said what is to be served', async () => {
+    const models = catalog(['air'], true, []);
+    await settled();
+    expect(models.started.aborted).toBe(false);
+    models.get('air').assign(assignment('air'));
+    await settled();
+    expect(models.started.aborted).toBe(true);
+  });
 });

@@ -266,6 +266,30 @@ describe('overload', () => {
   });
 });
 
+test('readiness can be waited for while the server starts, and is told at once to all who wait', async () => {
+  await writeDenseModel(join(directory, 'waited'), { width: 64, scale: 1 });
+  const server = await startServer([
+    '--model',
+    `traffic=${join(directory, 'waited')}`,
+    '--port',
+    '0',
+    '--host',
+    '127.0.0.1',
+  ]);
+  const ask = async (query: string) => {
+    const answer = await fetch(`${server.url}/v2/health/ready${query}`);
+    return [answer.status, await answer.json()];
+  };
+  // Many more than the listeners that Node takes for a leak.
+  const waiting = await Promise.all(Array.from({ length: 50 }, () => ask('?waitSeconds=10')));
+  expect(new Set(waiting.map((each) => JSON.stringify(each)))).toEqual(new Set(['[200,{"ready":true}]']));
+  expect(await ask('?waitSeconds=60')).toEqual([
+    400,
+    { error: expect.stringMatching(/waitSeconds: "60" found, seconds from 0 to 10 expected/) },
+  ]);
+  expect(server.log()).not.toContain('MaxListenersExceeded');
+});
+
 test('a drain under load loses nothing and ends with 0', async () => {
   await writeDenseModel(join(directory, 'drained'), { width: 64, scale: 1 });
   const server = await startServer(

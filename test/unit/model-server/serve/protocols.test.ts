@@ -32,6 +32,7 @@ function oneModel(entry: ModelEntry): ProtocolsOptions['models'] {
   const served = entry.state === 'READY' || entry.state === 'UNLOADING' ? [model] : [];
   return {
     ...{ names: ['traffic'], isReady: entry.state === 'READY', isDraining: entry.state === 'UNLOADING' },
+    started: AbortSignal.abort(),
     whyNotReady: () => entry.reason,
     entries: () => [entry],
     load: async () => {},

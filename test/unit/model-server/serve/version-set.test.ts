@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { Serving } from '../../../../crds/model-service.ts';
 import { LoadTurns } from '../../../../model-server/serve/load-turns.ts';
@@ -14,7 +14,11 @@ let repository: ListedRepository;
 let clock: TestClock;
 let uses: ModelUses;
 
-async function model(policy: VersionPolicy, labels?: Record<string, number>): Promise<NamedModel> {
+async function model(
+  policy: VersionPolicy,
+  labels?: Record<string, number>,
+  begun = (_: NamedModel) => {},
+): Promise<NamedModel> {
   const named = new NamedModel({
     ...{ name: 'traffic', engine, repository, uses, clock, policy },
     turns: new LoadTurns(() => {}),
@@ -25,6 +29,7 @@ async function model(policy: VersionPolicy, labels?: Record<string, number>): Pr
     log: pino({ level: 'silent' }),
     ...(labels && { labels: new Map(Object.entries(labels)) }),
   });
+  begun(named);
   named.assign({ revision: 'aaaaaaaaaa', model: { uri }, serving: Serving.parse({}) });
   await settled();
   return named;
@@ -130,4 +135,31 @@ test('unloaded and loaded by request', async () => {
   expect(versions(named)).toEqual([2, 3]);
   const ids = engine.diary.filter((line) => line.startsWith('load'));
   expect(new Set(ids).size).toBe(4);
+});
+
+describe('tells that it has started or cannot', () => {
+  const heard = async (policy: VersionPolicy, release = () => {}) => {
+    const told: boolean[] = [];
+    const named = await model(policy, undefined, (starting) =>
+      starting.onChange(() => told.push(starting.isStarting)),
+    );
+    expect(named.isStarting).toBe(told.at(-1) ?? true);
+    release();
+    await settled();
+    return told;
+  };
+
+  test('with its first version', async () => {
+    expect(await heard({ latest: 1 }, engine.hold())).toEqual([true, true, false]);
+  });
+
+  test('with its first failure', async () => {
+    repository.failures.set(`${uri}/3`, 'the volume is empty');
+    expect((await heard({ latest: 1 })).at(-1)).toBe(false);
+  });
+
+  test('where there is no version', async () => {
+    repository.listed.set(uri, []);
+    expect(await heard({ all: true })).toEqual([false]);
+  });
 });
