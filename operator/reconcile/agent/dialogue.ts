@@ -28,9 +28,12 @@ export interface DialogueOptions {
 }
 
 /** Things that happen together are told together. */
-const SOON_SECONDS = 0.2;
-/** Between two reports, however much happens. */
-const REPORT_EVERY_SECONDS = 0.5;
+const SOON_SECONDS = 0.1;
+/** Between two reports: a replica that has become ready is soon told of, */
+const REPORT_EVERY_SECONDS = 0.25;
+/** and where things go on happening there are at most so many reports in so long. */
+const MOST_REPORTS = 6;
+const MOST_REPORTS_SECONDS = 3;
 /** Between two reports in which only figures have moved. */
 const LOAD_EVERY_SECONDS = 15;
 
@@ -45,7 +48,8 @@ export class Dialogue {
   /** To be said with a heartbeat, report or not. */
   #isNews = true;
   #spokeAtMs = Number.NEGATIVE_INFINITY;
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the latest reports, the oldest first. */
+  #reportedAtMs: readonly number[] = new Array(MOST_REPORTS).fill(Number.NEGATIVE_INFINITY);
   #wake: () => void = () => {};
 
   constructor(options: DialogueOptions) {
@@ -89,15 +93,27 @@ export class Dialogue {
     }
     if (!this.#isLookDue) await this.#sleep(this.#secondsToNextLook(), signal);
     await clock.sleep(SOON_SECONDS, signal);
-    const sinceReport = (this.#options.nowMs() - this.#reportedAtMs) / 1000;
-    if (sinceReport < REPORT_EVERY_SECONDS) await clock.sleep(REPORT_EVERY_SECONDS - sinceReport, signal);
+    const restSeconds = this.#secondsToNextReport();
+    if (restSeconds > 0) await clock.sleep(restSeconds, signal);
+  }
+
+  #secondsToNextReport(): number {
+    const atMs = Math.max(
+      this.#lastReportMs + REPORT_EVERY_SECONDS * 1000,
+      this.#reportedAtMs[0]! + MOST_REPORTS_SECONDS * 1000,
+    );
+    return (atMs - this.#options.nowMs()) / 1000;
+  }
+
+  get #lastReportMs(): number {
+    return this.#reportedAtMs.at(-1)!;
   }
 
   /** The next heartbeat, or figures that have waited long enough. */
   #secondsToNextLook(): number {
     const { nowMs } = this.#options;
     const beatAtMs = this.#spokeAtMs + this.#rhythm.heartbeatMs - SOON_SECONDS * 1000;
-    const loadAtMs = this.#isLoadWaiting ? this.#reportedAtMs + LOAD_EVERY_SECONDS * 1000 : beatAtMs;
+    const loadAtMs = this.#isLoadWaiting ? this.#lastReportMs + LOAD_EVERY_SECONDS * 1000 : beatAtMs;
     return Math.max(0, Math.min(beatAtMs, loadAtMs) - nowMs()) / 1000;
   }
 
@@ -137,14 +153,14 @@ export class Dialogue {
     const body = content();
     const isBeatDue = this.#isNews || nowMs() - this.#spokeAtMs >= this.#rhythm.heartbeatMs - 1;
     const urgency = voice.urgencyOf(session.current(), body);
-    const isLoadDue = urgency === 'Load' && nowMs() - this.#reportedAtMs >= LOAD_EVERY_SECONDS * 1000;
+    const isLoadDue = urgency === 'Load' && nowMs() - this.#lastReportMs >= LOAD_EVERY_SECONDS * 1000;
     const isReportDue = urgency === 'Urgent' || isLoadDue;
     this.#isLoadWaiting = urgency === 'Load' && !isLoadDue;
     if (!isReportDue && !isBeatDue && this.#failures === 0) return false;
     await voice.claim(signal);
     if (isReportDue) {
       await voice.report(session.current(), body, signal);
-      this.#reportedAtMs = nowMs();
+      this.#reportedAtMs = [...this.#reportedAtMs.slice(1), nowMs()];
     }
     const isNews = this.#isNews;
     this.#isNews = false;
