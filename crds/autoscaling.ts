@@ -1,5 +1,5 @@
 /** `spec.autoscaling`: a HorizontalPodAutoscaler between `spec.replicas` and `maxReplicas`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cel, mapList } from './cel.ts';
 
 export const METRIC_TYPES = ['Load', 'QueueTime', 'CPU', 'Memory'] as const;

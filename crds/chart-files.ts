@@ -3,7 +3,7 @@
  * readers, and the CRD as a template.
  */
 import { dump } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { chartValues } from './chart-values.ts';
 import { modelServiceDefinition } from './custom-resource-definition.ts';
 import { cityClusterDefinition, cityReportDefinition } from './region-definitions.ts';

@@ -2,7 +2,7 @@
  * What can be set in the chart `aicity-operator`. `values.yaml`, `values.schema.json` and docs/chart-values.md are
  * generated from here, so that Helm itself refuses a wrong or misspelt value.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { OBJECT_NAME } from './names.ts';
 import { CITY_NAME, MAX_CITY_NAME_LENGTH } from './region.ts';
 

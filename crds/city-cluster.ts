@@ -2,7 +2,7 @@
  * CityCluster, on the hub: one city that dials in. People write its spec; the hub writes its status, from what the city
  * reports (city-report.ts) and from what it concludes. The city itself can write neither.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomic, cel, mapList } from './cel.ts';
 import type { CityCondition } from './city-conditions.ts';
 import { CityCapacity } from './city-report.ts';

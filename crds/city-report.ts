@@ -3,7 +3,7 @@
  * holds and has. It is patched only with what has changed; that the city is there is told by the Lease beside it
  * (region.ts), which names the session and the sequence number of the report that is valid.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomic } from './cel.ts';
 
 export const CityCapacity = z.object({

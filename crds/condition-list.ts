@@ -1,5 +1,5 @@
 /** `status.conditions` of every kind: a list of `metav1.Condition`, known by their types. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { mapList } from './cel.ts';
 
 export const ConditionList = z

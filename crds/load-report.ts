@@ -2,7 +2,7 @@
  * The load report: what a model-server pod tells the operator every few seconds (`POST /v1/reports`), and the reply.
  * The pod is known by its token, not by what it says; `pod` is there to refuse a report that claims to be another's.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MODEL_FORMATS } from './model-service.ts';
 import { ModelAssignment } from './pod-contract.ts';
 

@@ -3,7 +3,7 @@
  * all come from here (`npm run generate`). Rules that need more than a type are CEL, so that `kubectl apply` itself
  * refuses bad input with a sentence.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Autoscaling } from './autoscaling.ts';
 import { cel } from './cel.ts';
 import { ConditionList } from './condition-list.ts';

@@ -2,7 +2,7 @@
  * `status.placement` of a ModelService on a hub: what the hub must remember of a service to decide again after a restart
  * (operator/plan/failover/records.ts). Times are milliseconds since 1970 on the hub's clock; no city's clock is in it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomic } from './cel.ts';
 import { WAITING_REASONS, type WaitingReason } from './placement.ts';
 import { ShareGrant } from './region.ts';

@@ -2,7 +2,7 @@
  * `spec.placement`: which cities serve a ModelService on a hub, and how the replicas are split among them. The closed
  * lists of reasons at the end are the words in which every decision is told.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cel, mapList } from './cel.ts';
 import { Route } from './route.ts';
 

@@ -2,7 +2,7 @@
  * What a model-server pod is given and what it gives back: the agreement between the operator's plan and the model
  * server. Both sides import it, so neither can drift.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelSource, Serving } from './model-service.ts';
 
 /** Audience of the projected token that a pod reports with; a token for any other audience is refused. */

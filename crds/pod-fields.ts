@@ -1,5 +1,5 @@
 /** The few pod fields that a ModelService passes through to its pods, in Kubernetes' own shapes. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cel, mapList } from './cel.ts';
 
 /** Kubernetes' own pattern of a quantity, without a sign: no amount of a resource is negative. */

@@ -2,7 +2,7 @@
  * What a hub and its cities agree upon: names of the objects through which they talk. A city has one namespace on the
  * hub with everything that it may see: its shares (ModelServices), its CityReport and its Lease.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Longest name of a city, so that its namespace is a valid name. */
 export const MAX_CITY_NAME_LENGTH = 50;

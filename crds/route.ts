@@ -1,5 +1,5 @@
 /** `spec.placement.route`: the way of clients through a Gateway of the hub to the cities of a service. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cel } from './cel.ts';
 import { OBJECT_NAME } from './names.ts';
 

@@ -1,5 +1,5 @@
 /** `spec.service`: how the Service of a ModelService is reached, beside the address that it has inside the cluster. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cel } from './cel.ts';
 
 export const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const;

@@ -2,7 +2,7 @@
  * From zod to a structural OpenAPI v3 schema, the only form that a CustomResourceDefinition accepts
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface JsonSchema {
   [keyword: string]: unknown;

@@ -1,6 +1,6 @@
 /** `--config FILE`: the configuration of a server that runs alone, as YAML or JSON. */
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MODEL_FORMATS, Serving } from '../crds/model-service.ts';
 import { ConfigError } from './config-error.ts';
 import { parseVersionPolicy, VERSION_POLICY_EXPECTED } from './serve/version-policy.ts';

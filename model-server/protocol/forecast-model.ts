@@ -2,7 +2,7 @@
  * How a model declares that it forecasts: `aicity.json` beside its files. Nothing is guessed from names or shapes; a
  * model without the file is served by the other protocols alone. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Signature } from './tensor.ts';
 import { longFrequencies } from './time-steps.ts';
 

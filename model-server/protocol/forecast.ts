@@ -2,7 +2,7 @@
  * KServe's forecast API (https://kserve.github.io/website/docs/reference/time_series): series in, expected values and
  * quantiles out, for models that declare in `forecast-model.ts` what they take. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid, ProtocolError } from './errors.ts';
 import type { ForecastDeclaration } from './forecast-model.ts';
 import { parseJsonObject } from './json.ts';

@@ -5,7 +5,7 @@
  * role. Without any, requests are not signed, which public buckets allow.
  */
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Settings, SourceCredentials } from './credentials.ts';
 import { type RequestHeaders, requestText } from './http-request.ts';
 import { LoadError } from './load-error.ts';

@@ -1,8 +1,6 @@
-/** The program of the thread that reads all files of a model, as `digestDocument` describes it. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
+/** The program of the thread that reads all files of a large model. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { digestDocument } from './digest-document.ts';
 
 export interface DigestTask {
   readonly directory: string;
@@ -10,15 +8,5 @@ export interface DigestTask {
   readonly paths: readonly string[];
 }
 
-const CHUNK_BYTES = 1 << 20;
-
 const { directory, paths } = workerData as DigestTask;
-let document = '';
-for (const path of paths) {
-  const content = createHash('sha256');
-  for await (const chunk of createReadStream(join(directory, path), { highWaterMark: CHUNK_BYTES })) {
-    content.update(chunk as Buffer);
-  }
-  document += `${content.digest('hex')}  ${path}\n`;
-}
-parentPort?.postMessage(document);
+parentPort?.postMessage(await digestDocument(directory, paths));

@@ -5,7 +5,7 @@
  */
 import { createSign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SourceCredentials } from './credentials.ts';
 import { requestText } from './http-request.ts';
 import { LoadError } from './load-error.ts';

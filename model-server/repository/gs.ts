@@ -2,7 +2,7 @@
  * Buckets of Google Cloud Storage over its JSON API (https://cloud.google.com/storage/docs/json_api/v1/objects).
  * An object's generation names its content, so every file is fetched as it was listed.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Bucket, Listing, StoredObject } from './bucket-source.ts';
 import { type GoogleContext, googleAccess } from './google-access.ts';
 import { type RequestHeaders, requestText, type Target } from './http-request.ts';

@@ -5,6 +5,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ModelSource } from '../../crds/model-service.ts';
+import { digestDocument } from './digest-document.ts';
 import type { DigestTask } from './digest-thread.ts';
 import { LoadError } from './load-error.ts';
 import { safeRelativePath } from './safe-path.ts';
@@ -19,6 +20,8 @@ export interface ModelFile {
 }
 
 export const MAX_FILES = 10_000;
+/** Some ten milliseconds of work, in pieces of one. */
+const MOST_BYTES_WITHOUT_THREAD = 16 << 20;
 
 /**
  * All files below a directory in the order of the digest: by the bytes of their paths.
@@ -63,17 +66,19 @@ export function stampOf(files: readonly ModelFile[]): string {
 }
 
 /**
- * What `spec.model.digest` is the SHA-256 of, and what is signed: the lines `<SHA-256 of the file>  <path>\n`, sorted by
- * path. The files are read in a thread of its own: gigabytes would hold up requests, and look like load.
+ * Gigabytes are read in a thread of its own, since they would hold up requests, and look like load. To start one takes
+ * longer than to read a small model.
  * @param files as `listModelFiles` gives them.
  */
-async function digestDocument(
+async function documentOf(
   directory: string,
   files: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<string> {
   signal.throwIfAborted();
   const paths = files.map(({ path }) => path);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes <= MOST_BYTES_WITHOUT_THREAD) return await digestDocument(directory, paths, signal);
   const workerData: DigestTask = { directory, paths };
   const worker = new Worker(new URL('./digest-thread.ts', import.meta.url), { workerData, name: 'digest' });
   const stop = () => void worker.terminate();
@@ -92,7 +97,7 @@ export async function digestOf(
   files: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<string> {
-  return digestOfDocument(await digestDocument(directory, files, signal));
+  return digestOfDocument(await documentOf(directory, files, signal));
 }
 
 /**
@@ -107,7 +112,7 @@ export async function verifiedDigest(
   place: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const document = await digestDocument(directory, files, signal);
+  const document = await documentOf(directory, files, signal);
   const found = digestOfDocument(document);
   if (wanted !== undefined && wanted !== found) {
     throw new LoadError(

@@ -2,7 +2,7 @@
  * Access to a registry: the login of `.dockerconfigjson`, as `kubectl create secret docker-registry` writes it, and the
  * token that a registry's own service gives for it (https://distribution.github.io/distribution/spec/auth/token/).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Settings } from './credentials.ts';
 import { basic } from './http-credentials.ts';
 import { type RequestHeaders, requestText } from './http-request.ts';

@@ -2,7 +2,7 @@
  * What a registry says that an artifact consists of (https://github.com/opencontainers/image-spec/blob/main/manifest.md
  * and image-index.md), and what each layer is to the model. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoadError } from './load-error.ts';
 import { MAX_FILES } from './model-files.ts';
 import { ARCHIVE } from './remote-source.ts';

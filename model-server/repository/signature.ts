@@ -10,7 +10,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoadError } from './load-error.ts';
 import { SIGNATURE_FILES } from './signature-files.ts';
 

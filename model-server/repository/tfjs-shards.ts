@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoadError } from './load-error.ts';
 import { MAX_FILES } from './model-files.ts';
 import { safeRelativePath } from './safe-path.ts';

@@ -1,5 +1,5 @@
 /** Bodies of requests and answers as zod schemas, with an example of each request; `/openapi.json` is made of them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ForecastRequest } from '../protocol/forecast.ts';
 import { datatypes } from '../protocol/tensor.ts';
 import type { OperationName } from './routes.ts';

@@ -1,5 +1,5 @@
 /** `/openapi.json`: OpenAPI 3.1 of everything in `routes.ts`. Pure. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EXCHANGES, type Exchange, SCHEMAS, type SchemaName } from './openapi-schemas.ts';
 import { OPERATIONS, type Operation, type OperationName, pathsOf } from './routes.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { load, loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ModelService, ModelServiceSpec, ModelServiceStatus } from '../../crds/model-service.ts';
 import { demandOf } from '../../operator/plan/hub/intent.ts';
 import { quantityValue } from '../../operator/plan/quantity.ts';

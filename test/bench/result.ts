@@ -1,5 +1,5 @@
 /** What a benchmark has measured: one object, the same for every benchmark, that people and programs read. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A figure of ours beside what could be had at best, and beside others who do the same. */
 export const Row = z.strictObject({

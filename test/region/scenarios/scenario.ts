@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CityClusterSpec } from '../../../crds/city-cluster.ts';
 import { CITY_REASONS, type CityReason } from '../../../crds/city-conditions.ts';
 import { ModelServiceSpec } from '../../../crds/model-service.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { structural } from '../../../crds/structural.ts';
 
 describe('a zod schema becomes a structural schema', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ModelSource } from '../../../../crds/model-service.ts';
@@ -46,9 +46,13 @@ test('one model on a volume is read where it lies', async () => {
   expect(model.version).toBeUndefined();
 });
 
-test('the digest is what the documented shell line prints', async () => {
+test.each([
+  ['small', 1],
+  ['large, which a thread reads', 17 << 20],
+])('the digest is what the documented shell line prints: %s', async (_, bytes) => {
   const directory = join(volume, 'm');
   await writeFiles(directory, { ...tfjsModel, Zed: '1', 'a-b': '2', 'a/b': '3', 'ä ö': '4' });
+  await writeFile(join(directory, 'weights'), Buffer.alloc(bytes, 7));
   const command =
     'find . -type f -printf "%P\\n" | LC_ALL=C sort | xargs -d "\\n" sha256sum | sha256sum | cut -d" " -f1';
   const printed = execFileSync('sh', ['-c', command], { cwd: directory, encoding: 'utf8' }).trim();
