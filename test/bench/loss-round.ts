@@ -2,7 +2,7 @@
 import { API_VERSION, type ModelService } from '../../crds/model-service.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { installationImages, OPERATOR_NAMESPACE, OPERATOR_SELECTOR } from '../region/installation.ts';
-import { step } from '../region/progress.ts';
+import { say, step } from '../region/progress.ts';
 import { HUB_NAME, Region } from '../region/region.ts';
 import { metricSum } from './metric-sum.ts';
 
@@ -58,7 +58,7 @@ async function apply(region: Region, placement: object): Promise<void> {
 /** Cuts off a city that has replicas, and heals it when it is replaced. @returns seconds beyond the grace */
 async function lose(region: Region): Promise<number> {
   const { status } = await untilReady(region, 180);
-  const lost = status!.cities!.find(({ readyReplicas }) => readyReplicas > 0)!.city;
+  const { city: lost, readyReplicas: had } = status!.cities!.find(({ readyReplicas }) => readyReplicas > 0)!;
   const cutAt = performance.now();
   await region.partition(lost);
   await until(region, 120, ({ status }) => {
@@ -66,6 +66,7 @@ async function lose(region: Region): Promise<number> {
     return elsewhere.reduce((sum, { readyReplicas }) => sum + readyReplicas, 0) >= REPLICAS;
   });
   const seconds = (performance.now() - cutAt) / 1000 - GRACE_SECONDS;
+  say(`${lost} had ${had} of ${REPLICAS} replicas: ready elsewhere ${seconds.toFixed(1)} s after the grace`);
   await region.heal(lost);
   await until(region, 120, ({ status }) => status?.cities?.every(({ known }) => known) === true);
   await region.untilHeard();
