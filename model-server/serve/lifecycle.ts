@@ -169,7 +169,8 @@ export function isReady(state: State): boolean {
 
 /** Whether nothing is served yet and nothing has gone wrong: being ready may be a moment away. */
 export function isStarting(state: State): boolean {
-  return !state.served && !state.draining && !state.engineFailure && problemOf(state) === undefined;
+  const { served, draining, engineFailure } = state;
+  return !served && !draining && engineFailure === undefined && problemOf(state) === undefined;
 }
 
 /**
