@@ -55,7 +55,7 @@ export class ModelCatalog {
   /** The names and reasons that keep the server from being ready, in a sentence. */
   whyNotReady(): string {
     if (this.#isDraining) return 'the server is draining';
-    const missing = this.#wanted().filter(({ isReady }) => !isReady);
+    const missing = this.#missing();
     if (missing.length === 0) return 'all models have been unloaded';
     return missing.map((model) => `${model.name}: ${model.whyNotServing()}`).join('; ');
   }
@@ -126,13 +126,17 @@ export class ModelCatalog {
   }
 
   #noteStart(): void {
-    const missing = this.#wanted().filter(({ isReady }) => !isReady);
+    const missing = this.#missing();
     const isStarting = missing.length > 0 && missing.every((model) => model.isStarting);
     if (!isStarting || this.#isDraining) this.#started.abort();
   }
 
   #wanted(): NamedModel[] {
     return [...this.#models.values()].filter(({ name }) => !this.#unloaded.has(name));
+  }
+
+  #missing(): NamedModel[] {
+    return this.#wanted().filter(({ isReady }) => !isReady);
   }
 
   #changeable(name: string, verb: string): NamedModel {

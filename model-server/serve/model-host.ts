@@ -58,7 +58,7 @@ export class ModelHost {
   #serving: Serving;
   #current: HostedModel | undefined;
   #cancelRetry = () => {};
-  readonly #listeners: (() => void)[] = [];
+  #changed = () => {};
   #closed = false;
   /** Digest of the model before the current one, to roll back to without a fetch. */
   #previousDigest: string | undefined;
@@ -106,9 +106,9 @@ export class ModelHost {
     this.#dispatch({ kind: 'DrainRequested' });
   }
 
-  /** Calls back when what is served or wanted, or a failure, has changed. */
+  /** Calls back when what is served or wanted, or a failure, has changed. One listener. */
   onChange(listener: () => void): void {
-    this.#listeners.push(listener);
+    this.#changed = listener;
   }
 
   /** As `assign` and `reload`. */
@@ -172,9 +172,7 @@ export class ModelHost {
     for (const effect of effects) this.#perform(effect);
     // Progress is told with the next report; the rest is what somebody waits for. Most assignments say nothing new:
     // one comes with every reply, and telling of it would make the next report due at once.
-    if (event.kind !== 'Progressed' && next !== before) {
-      for (const changed of this.#listeners) changed();
-    }
+    if (event.kind !== 'Progressed' && next !== before) this.#changed();
   }
 
   #perform(effect: Effect): void {

@@ -38,6 +38,7 @@ export class NamedModel implements RequestQueue {
   readonly #versions: ModelHost | VersionSet;
   readonly #batcher: Batcher;
   #serving: Serving;
+  readonly #listeners: (() => void)[] = [];
   #assignment: ModelAssignment | undefined;
 
   constructor(options: NamedModelOptions) {
@@ -52,6 +53,9 @@ export class NamedModel implements RequestQueue {
             new ModelHost({ ...options, serving: this.#serving, idPrefix: `${name}/${number}` }),
         })
       : new ModelHost(options);
+    this.#versions.onChange(() => {
+      for (const changed of this.#listeners) changed();
+    });
     this.#batcher = new Batcher(engine, () => this.#serving, events, clock);
   }
 
@@ -165,7 +169,7 @@ export class NamedModel implements RequestQueue {
 
   /** Calls back when what is served or wanted, or a failure, has changed. */
   onChange(listener: () => void): void {
-    this.#versions.onChange(listener);
+    this.#listeners.push(listener);
   }
 
   /** The model that a request means; see `findVersion`. */

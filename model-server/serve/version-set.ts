@@ -28,7 +28,7 @@ export class VersionSet {
   /** Why it is not known what is at the address. */
   #failure: string | undefined;
   #hosted = 0;
-  readonly #listeners: (() => void)[] = [];
+  #changed = () => {};
   #cancelLook = () => {};
   #looking: Promise<void> = Promise.resolve();
 
@@ -51,9 +51,9 @@ export class VersionSet {
     return this.#failure;
   }
 
-  /** Calls back when a version is served or has failed, or when it is known that there is none. */
+  /** Calls back when a version is served or has failed, or when it is known that there is none. One listener. */
   onChange(listener: () => void): void {
-    this.#listeners.push(listener);
+    this.#changed = listener;
   }
 
   /** Looks for versions at once, and from then on. */
@@ -151,10 +151,6 @@ export class VersionSet {
   #leave(): void {
     const versions = [...this.#hosts].map(([version, { isReady }]) => ({ version, isReady }));
     for (const version of leavingVersions(this.#wanted, versions)) void this.#close(version);
-  }
-
-  #changed(): void {
-    for (const changed of this.#listeners) changed();
   }
 
   async #close(version: number): Promise<void> {

@@ -29,9 +29,9 @@ export interface DialogueOptions {
 
 /** Things that happen together are told together. */
 const SOON_SECONDS = 0.1;
-/** Between two reports: a replica that has become ready is soon told of, */
+/** Between two reports, so that a replica that has become ready is soon told of. */
 const REPORT_EVERY_SECONDS = 0.25;
-/** and where things go on happening there are at most so many reports in so long. */
+/** Where things go on happening: at most so many reports in so many seconds. */
 const MOST_REPORTS = 6;
 const MOST_REPORTS_SECONDS = 3;
 /** Between two reports in which only figures have moved. */
