@@ -87,8 +87,9 @@ export const HELP = `Serves TensorFlow and TensorFlow.js models over the TensorF
 In a pod the operator sets AICITY_* variables instead. Anywhere these may be set:
   MODEL_SERVER_GRPC_PORT              what --grpc-port says
   MODEL_SERVER_MAX_BODY_BYTES         default 67108864: the largest body or gRPC message of one request
-  MODEL_SERVER_MAX_HELD_BYTES         bodies of all requests that are not answered yet; default 268435456, in a
-                                      container an eighth of its memory if that is less
+  MODEL_SERVER_MAX_HELD_BYTES         all requests that are not answered yet, and answers that clients have not
+                                      taken; default 268435456, in a container an eighth of its memory if that
+                                      is less
   MODEL_SERVER_MAX_MODEL_BYTES        default 68719476736: the largest model that is fetched
   MODEL_SERVER_RECYCLE_BYTES          resident memory above which models are loaded afresh, without a lost request, when
                                       it has grown by a tenth since they were loaded; default three quarters of the

@@ -90,6 +90,10 @@ How long a request may wait, where that is less than \`requestTimeoutSeconds\`, 
 microseconds, by gRPC's deadline, or by the header \`Request-Timeout\` in seconds. What waits for a client that has gone is
 dropped.
 
+A client has 10 seconds for the head of an HTTP request, a minute for all of it, as for a message over gRPC, and a minute for
+each next byte of an answer. Whatever clients begin and leave, requests and answers together hold no more than
+\`MODEL_SERVER_MAX_HELD_BYTES\` and the answers to what was let in before; until something is taken, requests are refused.
+
 ## Traces and access log
 
 With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set every inference request is a span over OTLP/HTTP, with \`decode\`, \`queue\`,

@@ -1,13 +1,14 @@
 /**
  * Who may come in. Both bounds are checked before a body is read, and the second again with every chunk: whatever
- * clients do, the server holds no more than `maxHeldBytes` of their requests, and says so instead of falling over.
+ * clients do, the server holds no more than `maxHeldBytes` of their requests, and says so instead of falling over. Answers
+ * that clients do not take count too: none is thrown away, but no request is let in beside them.
  */
 import { ProtocolError } from '../protocol/errors.ts';
 
 export interface AdmissionLimits {
   /** Largest body of one request. */
   readonly maxBodyBytes: number;
-  /** Bodies of all requests that are being read, waiting or computed. */
+  /** Bodies of all requests that are being read, waiting or computed, and answers that are being written. */
   readonly maxHeldBytes: number;
 }
 
@@ -44,15 +45,25 @@ export class Admission {
     return this.#heldBytes + declaredBytes > this.limits.maxHeldBytes ? this.#full() : undefined;
   }
 
-  /** Counts bytes that arrived. @returns why they are too many, in which case they are not counted. */
+  /** Counts bytes of a body that arrived. @returns why they are too many, in which case they are not counted. */
   take(bytes: number, receivedBefore: number): ProtocolError | undefined {
     if (receivedBefore + bytes > this.limits.maxBodyBytes) return this.#tooLarge('goes on');
+    return this.add(bytes);
+  }
+
+  /** Counts bytes of whatever has come. @returns why they are too many, in which case they are not counted. */
+  add(bytes: number): ProtocolError | undefined {
     if (this.#heldBytes + bytes > this.limits.maxHeldBytes) return this.#full();
     this.#heldBytes += bytes;
     return undefined;
   }
 
-  /** The request that held these bytes has been answered. */
+  /** Counts bytes of an answer, which are there already. */
+  hold(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+
+  /** The request or answer that held these bytes is gone. */
   release(bytes: number): void {
     this.#heldBytes -= bytes;
   }
@@ -69,7 +80,7 @@ export class Admission {
     return new ProtocolError(
       'ResourceExhausted',
       '',
-      `the requests being served hold ${this.#heldBytes} of ${this.limits.maxHeldBytes} bytes: try again later, or ask for more replicas`,
+      `the requests being served and their answers hold ${this.#heldBytes} of ${this.limits.maxHeldBytes} bytes: try again later, or ask for more replicas`,
     );
   }
 }

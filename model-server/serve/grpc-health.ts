@@ -62,13 +62,9 @@ export class HealthService {
       call.emit('error', grpcStatus(this.#options.errorOf(cause)));
       return;
     }
-    if (!this.#knows(service)) {
-      // Stays open, as the protocol says: the service might still come.
-      this.#tell(call, Status.SERVICE_UNKNOWN);
-      return;
-    }
     const isFirst = this.#watchers.size === 0;
-    this.#tell(call, this.#status());
+    // A watch of an unknown service stays open, as the protocol says: it might still come.
+    this.#tell(call, this.#knows(service) ? this.#status() : Status.SERVICE_UNKNOWN);
     call.on('close', () => this.#watchers.delete(call)).on('cancelled', () => this.#watchers.delete(call));
     if (isFirst) this.#lookLater();
   }

@@ -11,6 +11,7 @@ import { httpStatus, ProtocolError } from '../protocol/errors.ts';
 import { decodeGrpcInfer, encodeGrpcInfer } from '../protocol/grpc-infer.ts';
 import { statisticsMessage } from '../protocol/statistics.ts';
 import type { Admission } from './admission.ts';
+import type { CallGuards } from './grpc-guard.ts';
 import { grpcStatus, readMessage, unary, writeMessage } from './grpc-method.ts';
 import { StreamedInference } from './grpc-stream.ts';
 import type { HostedModel } from './hosted-model.ts';
@@ -35,6 +36,7 @@ export interface GrpcInferenceOptions {
   inference: Inference;
   statistics: Statistics;
   admission: Admission;
+  guards: CallGuards;
   observer: RequestObserver;
   tracing?: Tracing | undefined;
   /** Of this server, for its metadata. */
@@ -93,9 +95,15 @@ export class GrpcInference {
 
   readonly #modelInfer: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
     const left = secondsLeft(call, this.#options.clock);
+    const guard = this.#options.guards.of(call);
+    guard.took(call.request.length);
     const done = (result: Result<Buffer>) => {
-      if ('error' in result) callback(grpcStatus(result.error));
-      else callback(null, result.answer);
+      if ('error' in result) {
+        callback(grpcStatus(result.error));
+        return;
+      }
+      guard.answers(result.answer.length);
+      callback(null, result.answer);
     };
     const caller = {
       traceparent: call.metadata.get('traceparent')[0]?.toString(),
@@ -105,7 +113,7 @@ export class GrpcInference {
   };
 
   readonly #modelStreamInfer: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    const stream = new StreamedInference(call, this);
+    const stream = new StreamedInference(call, this, this.#options.guards.of(call));
     this.#streams.add(stream);
     call.on('close', () => this.#streams.delete(stream));
   };
@@ -131,10 +139,7 @@ export class GrpcInference {
     const trace = tracing?.begin('grpc', caller);
     let named: About['model'];
     const startedAt = clock.monotonicMilliseconds();
-    let held = 0;
     const finish = (result: Result<Buffer>) => {
-      admission.release(held);
-      held = 0;
       const status = 'error' in result ? httpStatus[result.error.kind] : 200;
       const about = { model: named, timings: 'error' in result ? undefined : result.timings };
       const seconds = (clock.monotonicMilliseconds() - startedAt) / 1000;
@@ -143,17 +148,15 @@ export class GrpcInference {
       done(result);
     };
     try {
-      const full = admission.take(bytes.length, 0);
+      // The message itself has been counted as it came.
+      const full = admission.add(0);
       if (full) throw full;
-      held = bytes.length;
       const message = readMessage(method.modelInfer.input, bytes);
       const model = models.find(message.modelName, which(message.modelVersion));
       named = { name: model.name, version: versionOf(model) };
       const withdraw = inference.start(model, () => callOf(model, message, timeoutSeconds), finish);
       return () => {
         if (!withdraw()) return;
-        admission.release(held);
-        held = 0;
         observer.cancelled();
         trace?.finish(CLIENT_CLOSED, { model: named });
       };

@@ -6,13 +6,15 @@ import { file_health, Health } from '../grpc/generated/health_pb.js';
 import { file_inference, GRPCInferenceService } from '../grpc/generated/inference_pb.js';
 import { file_reflection_v1 } from '../grpc/generated/reflection_v1_pb.js';
 import { file_reflection_v1alpha } from '../grpc/generated/reflection_v1alpha_pb.js';
+import { CallGuards, type GrpcTimeouts } from './grpc-guard.ts';
 import { HealthService } from './grpc-health.ts';
 import { GrpcInference, type GrpcInferenceOptions } from './grpc-inference.ts';
 import { definitionOf } from './grpc-method.ts';
 import { reflection, reflectionServices } from './grpc-reflection.ts';
 
-export interface GrpcServerOptions extends GrpcInferenceOptions {
+export interface GrpcServerOptions extends Omit<GrpcInferenceOptions, 'guards'> {
   log: Logger;
+  timeouts?: Partial<GrpcTimeouts> | undefined;
 }
 
 export interface GrpcDrain {
@@ -28,6 +30,8 @@ const SERVICE = GRPCInferenceService.typeName;
 const FLOW_WINDOW_BYTES = 2 ** 20;
 /** Calls of one connection; clients open another connection for more. */
 const MOST_CALLS = 1024;
+/** As over HTTP. */
+const TIMEOUTS: GrpcTimeouts = { messageSeconds: 60, writeSeconds: 60 };
 const KEEPALIVE_MILLISECONDS = 60_000;
 const KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000;
 
@@ -40,8 +44,14 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    const { admission, clock, models } = options;
+    const { admission, clock, models, observer } = options;
+    const timeouts = { ...TIMEOUTS, ...options.timeouts };
+    const guards = new CallGuards({
+      ...{ admission, clock, timeouts },
+      refused: ({ status }, seconds) => observer.answered('grpc', status, seconds, {}, undefined),
+    });
     this.#server = new Server({
+      interceptors: [guards.interceptor],
       'grpc.max_receive_message_length': admission.limits.maxBodyBytes,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': MOST_CALLS,
@@ -51,12 +61,12 @@ export class GrpcServer {
       'grpc.enable_channelz': 0,
     });
     const errorOf = (cause: unknown) => options.inference.errorOf(cause);
-    this.#inference = new GrpcInference(options);
+    this.#inference = new GrpcInference({ ...options, guards });
     this.#health = new HealthService({ services: [SERVICE], isReady: () => models.isReady, errorOf, clock });
     this.#server.addService(definitionOf(GRPCInferenceService), this.#inference.implementation);
     this.#server.addService(definitionOf(Health), this.#health.implementation);
     for (const service of reflectionServices) {
-      this.#server.addService(definitionOf(service), reflection(service, FILES, errorOf));
+      this.#server.addService(definitionOf(service), reflection(service, FILES, errorOf, guards));
     }
   }
 

@@ -5,6 +5,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { GRPCInferenceService } from '../grpc/generated/inference_pb.js';
+import type { CallGuard } from './grpc-guard.ts';
 import type { GrpcInference } from './grpc-inference.ts';
 import { grpcStatus, readMessage, writeMessage } from './grpc-method.ts';
 import type { Result } from './inference.ts';
@@ -16,12 +17,20 @@ const MOST_UNDER_WAY = 64;
 export class StreamedInference {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
   readonly #service: Pick<GrpcInference, 'infer'>;
+  readonly #guard: CallGuard;
   readonly #underWay = new Set<{ withdraw(): void }>();
   #isOver = false;
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, service: Pick<GrpcInference, 'infer'>) {
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    service: Pick<GrpcInference, 'infer'>,
+    guard: CallGuard,
+  ) {
     this.#call = call;
     this.#service = service;
+    this.#guard = guard;
+    // Sixteen by default, whatever their size: messages that wait here would have to be refused instead of waiting at the client.
+    readableState(call).highWaterMark = 1;
     call.on('data', (bytes: Buffer) => this.#take(bytes));
     call.on('drain', () => this.#readOn());
     call.on('end', () => this.finish());
@@ -41,9 +50,16 @@ export class StreamedInference {
     if (this.#isOver) return;
     const request = { withdraw() {} };
     this.#underWay.add(request);
+    const release = this.#guard.took(bytes.length);
     request.withdraw = this.#service.infer(bytes, undefined, (result) => {
       this.#underWay.delete(request);
-      this.#call.write(responseOf(bytes, result));
+      const answer = responseOf(bytes, result);
+      release();
+      const taken = this.#guard.answers(answer.length);
+      this.#call.write(answer, () => {
+        taken();
+        this.#readOn();
+      });
       if (this.#isOver) this.finish();
       else this.#readOn();
     });
@@ -52,11 +68,16 @@ export class StreamedInference {
 
   /** Reads, or not: as long as requests may come and answers are taken. */
   #readOn(): void {
-    const mayRead = this.#underWay.size < MOST_UNDER_WAY && !this.#call.writableNeedDrain;
+    const isFull = this.#underWay.size >= MOST_UNDER_WAY || this.#guard.isFull;
+    const mayRead = !isFull && !this.#call.writableNeedDrain;
     if (mayRead !== this.#call.isPaused()) return;
     if (mayRead) this.#call.resume();
     else this.#call.pause();
   }
+}
+
+function readableState(call: unknown): { highWaterMark: number } {
+  return (call as { _readableState: { highWaterMark: number } })._readableState;
 }
 
 /** A failure is an answer like any other here: the stream goes on. */

@@ -116,6 +116,8 @@ class Exchange {
   readonly #expectsContinue: boolean;
   readonly #startedAt: number;
   #trace: RequestTrace | undefined;
+  /** Of its answer, until it is taken. */
+  #answerBytes = 0;
 
   constructor(
     options: HttpServerOptions,
@@ -194,7 +196,7 @@ class Exchange {
 
   /** Takes the body to the engine, and gives back what it holds when the client has its answer or is gone. */
   #compute(route: InferenceRoute, body: Body): void {
-    const { inference, observer, protocols } = this.#options;
+    const { admission, inference, observer, protocols } = this.#options;
     let withdraw = () => false;
     this.#response.on('close', () => {
       if (withdraw()) {
@@ -202,6 +204,7 @@ class Exchange {
         this.#trace?.finish(CLIENT_CLOSED, {});
       }
       body.release();
+      admission.release(this.#answerBytes);
     });
     try {
       const model = protocols.modelFor(route) ?? protocols.modelIn(route, body.bytes);
@@ -227,6 +230,9 @@ class Exchange {
 
   #finish(route: InferenceRoute, answer: Answer, about: About): void {
     this.#count(route, answer.status, about);
+    if (this.#response.destroyed) return;
+    this.#answerBytes = answer.body.length;
+    this.#options.admission.hold(this.#answerBytes);
     this.#write(answer);
   }
 

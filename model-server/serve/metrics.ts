@@ -82,7 +82,7 @@ export class Metrics {
     this.#gauge('aicity_requests_in_flight', 'Requests that are being computed.', gauges.inFlight);
     this.#gauge(
       'aicity_requests_held_bytes',
-      'Bodies of requests that are not answered yet.',
+      'Requests that are not answered yet, and answers that clients have not taken.',
       gauges.heldBytes,
     );
     this.#gauge('aicity_resident_bytes', 'Resident memory of the process.', gauges.residentBytes);

@@ -74,11 +74,17 @@ afterAll(async () => {
 });
 
 describe('one model', () => {
+  const MOST_HELD = 20_000_000;
+  /** Requests and answers of 800 kB. */
+  const size = 200_000;
+  const large = { modelName: 'half', inputs: [x(size)], rawInputContents: [Buffer.alloc(size * 4)] };
+  const held = () => metric(server.url, 'aicity_requests_held_bytes');
   let server: ServerProcess;
   let client: GrpcClient;
   beforeAll(async () => {
     server = await startServer(['--model', `half=${plus}`, '--port', '0', '--host', '127.0.0.1'], {
       MODEL_SERVER_MAX_BODY_BYTES: '1000000',
+      MODEL_SERVER_MAX_HELD_BYTES: String(MOST_HELD),
     });
     await server.ready();
     client = new GrpcClient(server.grpc);
@@ -178,7 +184,7 @@ describe('one model', () => {
     expect(other.inferenceStats!.fail!.count - one.inferenceStats!.fail!.count).toBe(1n);
     expect(other.inferenceStats!.computeInfer!.ns).toBeGreaterThan(0n);
     expect(other.batchStats.map(({ batchSize }) => batchSize)).toContain(3n);
-    expect(await metric(server.url, 'aicity_requests_held_bytes')).toBe(0);
+    await eventually(async () => (await held()) === 0);
     expect(
       await metric(server.url, 'aicity_requests_total\\{protocol="grpc",status="200"\\}'),
     ).toBeGreaterThan(0);
@@ -203,12 +209,10 @@ describe('one model', () => {
 
   test('reads no more from a stream whose client does not read its answers', async () => {
     const sent = 200;
-    const size = 200_000;
-    const request = { modelName: 'half', inputs: [x(size)], rawInputContents: [Buffer.alloc(size * 4)] };
     const answered = () => metric(server.url, 'aicity_requests_total\\{protocol="grpc",status="200"\\}');
     const before = await answered();
     const { stream, end } = rawStream(server.grpc, method.modelStreamInfer);
-    for (let count = 0; count < sent; count++) stream.write(framed(method.modelStreamInfer.input, request));
+    for (let count = 0; count < sent; count++) stream.write(framed(method.modelStreamInfer.input, large));
     stream.end();
     await eventually(async () => {
       const now = await answered();
@@ -224,6 +228,31 @@ describe('one model', () => {
     expect(trailers).toMatchObject({ 'grpc-status': '0' });
     expect(bytes).toBeGreaterThan(sent * size * 4);
     end();
+  });
+
+  test('holds no more than it may for clients that do not read their answers', async () => {
+    const clients = Array.from({ length: 60 }, () => rawStream(server.grpc, method.modelInfer));
+    const outcomes = clients.map(async ({ stream }) => {
+      stream.end(framed(method.modelInfer.input, large));
+      const [headers] = await once(stream, 'response');
+      return headers['grpc-status'] === undefined ? 'answered' : status[Number(headers['grpc-status'])]!;
+    });
+    const refusals = () => metric(server.url, 'aicity_requests_total\\{protocol="grpc",status="429"\\}');
+    const counts = (await Promise.all(outcomes)).toSorted();
+    const refused = counts.lastIndexOf('RESOURCE_EXHAUSTED') + 1;
+    expect(new Set(counts)).toEqual(new Set(['RESOURCE_EXHAUSTED', 'answered']));
+    // Requests up to the limit, and their answers, which are as large.
+    expect(await refusals()).toBe(refused);
+    expect(counts.length - refused).toBeLessThanOrEqual(MOST_HELD / (size * 4));
+    expect(await held()).toBeLessThan(2 * MOST_HELD);
+    expect(await client.call(Health.method.check, {})).toMatchObject({ status: Status.SERVING });
+    expect(await client.failure(method.modelInfer, large)).toMatch(/^8 the requests being served and their/);
+    for (const { stream, end } of clients) {
+      stream.on('error', () => {}).destroy();
+      end();
+    }
+    await eventually(async () => (await held()) === 0);
+    await client.call(method.modelInfer, large);
   });
 
   test('is listed, unloaded and loaded', async () => {
@@ -248,10 +277,26 @@ describe('one model', () => {
     );
     const { statuses } = await client.call(Health.method.list, {});
     expect(Object.keys(statuses)).toEqual(['', service]);
-    const watch = client.watch(Health.method.watch, { service: 'x' }).on('error', () => {});
-    const [unknown] = (await once(watch, 'data')) as [{ status: Status }];
-    watch.cancel();
-    expect(unknown.status).toBe(Status.SERVICE_UNKNOWN);
+  });
+
+  test('health is told to those who watch when it changes, whatever others watch', async () => {
+    const watch = (service: string) => {
+      const call = client.watch(Health.method.watch, { service }).on('error', () => {});
+      const next = async () => ((await once(call, 'data')) as [{ status: Status }])[0].status;
+      return { next, cancel: () => call.cancel() };
+    };
+    const unknown = watch('x');
+    expect(await unknown.next()).toBe(Status.SERVICE_UNKNOWN);
+    const known = watch(GRPCInferenceService.typeName);
+    expect(await known.next()).toBe(Status.SERVING);
+    const changed = known.next();
+    await client.call(method.repositoryModelUnload, { modelName: 'half' });
+    expect(await changed).toBe(Status.NOT_SERVING);
+    const again = known.next();
+    await client.call(method.repositoryModelLoad, { modelName: 'half' });
+    expect(await again).toBe(Status.SERVING);
+    unknown.cancel();
+    known.cancel();
   });
 
   test.each([

@@ -33,6 +33,8 @@ let answers: boolean;
 const log = pino({ level: 'silent' });
 const model = { id: 'm#1', lastInferenceAt: 0 } as HostedModel;
 const path = '/v1/models/m:predict';
+/** An answer that no buffer between server and client takes in. */
+const LARGE = 16 << 20;
 
 const protocols: Protocols = {
   modelFor: (route) => {
@@ -46,7 +48,11 @@ const protocols: Protocols = {
   },
   callOf: (_route, _model, _request, body) => {
     if (body.toString().includes('bad')) throw invalid('instances', 'bad was found');
-    return { signature: 's', inputs: new Map(), answer: () => jsonAnswer(200, { bytes: body.length }) };
+    const answer = () =>
+      body.toString().includes('large')
+        ? { status: 200, contentType: 'application/octet-stream', body: Buffer.alloc(LARGE) }
+        : jsonAnswer(200, { bytes: body.length });
+    return { signature: 's', inputs: new Map(), answer };
   },
   answerOf: (route) => jsonAnswer(route.kind === 'Unknown' ? 404 : 200, { route: route.kind }),
 };
@@ -170,6 +176,22 @@ describe('requests', () => {
     await eventually(() => withdrawn === 1 && inUse === 0 && admission.heldBytes === 0);
     expect(counted).toEqual(['cancelled']);
   });
+});
+
+test('an answer that is not read counts, and no request is let in beside it', async () => {
+  const socket = connect(port, '127.0.0.1').pause();
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nlarge`);
+  await eventually(() => counted.length === 1);
+  expect(admission.heldBytes).toBe(LARGE + 5);
+  const other = await post('hello');
+  expect([other.status, await sentenceOf(other)]).toEqual([
+    429,
+    expect.stringMatching(/the requests being served and their answers hold \d+ of 2097152 bytes/),
+  ]);
+  socket.resume();
+  await eventually(() => admission.heldBytes === 0);
+  expect((await post('hello')).status).toBe(200);
+  socket.destroy();
 });
 
 describe('bodies', () => {
