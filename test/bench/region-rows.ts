@@ -1,21 +1,26 @@
 /** What was measured of a region, as rows in the order in which one would ask. */
 import type { HubRoundOptions, HubTimes } from './hub-round.ts';
-import type { LossTimes } from './loss-round.ts';
+import { type Arrangement, type LossTimes, REPLICAS } from './loss-round.ts';
 import { total } from './operator-round.ts';
 import { percentile } from './percentile.ts';
 import type { Row } from './result.ts';
 
+const LOSSES: Readonly<Record<Arrangement, string>> = {
+  spread: `city lost with one of ${REPLICAS} replicas`,
+  together: `city lost with all ${REPLICAS} replicas`,
+};
+
 export function lossRows({ seconds, messagesPerMinute }: LossTimes): Row[] {
-  const losses = `of ${seconds.length} ${seconds.length === 1 ? 'loss' : 'losses'}`;
-  return [
-    row(
-      `city cut off until all guaranteed replicas are ready elsewhere, less the grace, median ${losses}`,
-      's',
-      percentile(seconds, 50),
-    ),
-    row(`the same, longest ${losses}`, 's', Math.max(...seconds)),
-    row('messages of a city to its hub in a minute at rest', 'messages', messagesPerMinute),
-  ];
+  const rows = (['spread', 'together'] as const).flatMap((arrangement) => {
+    const samples = seconds[arrangement];
+    const losses = `of ${samples.length} ${samples.length === 1 ? 'loss' : 'losses'}`;
+    const what = `${LOSSES[arrangement]}: cut off until all are ready elsewhere, less the grace`;
+    return [
+      row(`${what}, median ${losses}`, 's', percentile(samples, 50)),
+      row(`${what}, longest ${losses}`, 's', Math.max(...samples)),
+    ];
+  });
+  return [...rows, row('messages of a city to its hub in a minute at rest', 'messages', messagesPerMinute)];
 }
 
 export interface LookTimes {

@@ -137,7 +137,13 @@ export class Region {
   }
 
   async untilHeard(): Promise<void> {
-    await this.#untilCities('heard', '{.status.conditions[?(@.type=="Ready")].status}', () => 'True');
+    await this.#untilCities('heard', '{.status.conditions[?(@.type=="Ready")].status}', () => 'True', 120);
+  }
+
+  /** Resolves when no city is lost or settles any longer: one that was lost again and again settles for minutes. */
+  async untilSteady(timeoutSeconds: number): Promise<void> {
+    const reason = '{.status.conditions[?(@.type=="Ready")].reason}';
+    await this.#untilCities('steady', reason, () => 'Heard', timeoutSeconds);
   }
 
   /**
@@ -146,16 +152,22 @@ export class Region {
    */
   async #untilOpen(cities: RegionOptions['cities']): Promise<void> {
     const sight = '{.status.conditions[?(@.type=="Ready")].reason} {.status.free}';
-    await this.#untilCities('open', sight, (name) => {
+    const expected = (name: string) => {
       const { gpus } = cities[name]!;
       return `Heard ${gpus > 0 ? `${gpus}/${gpus}` : ''}`;
-    });
+    };
+    await this.#untilCities('open', sight, expected, 120);
   }
 
   /** @param sight what of a CityCluster is looked at, as a JSONPath template */
-  async #untilCities(what: string, sight: string, expected: (name: string) => string): Promise<void> {
+  async #untilCities(
+    what: string,
+    sight: string,
+    expected: (name: string) => string,
+    timeoutSeconds: number,
+  ): Promise<void> {
     const names = [...this.cities.keys()];
-    await this.hub.until(`${names.join(', ')} are ${what}`, 120, async () => {
+    await this.hub.until(`${names.join(', ')} are ${what}`, timeoutSeconds, async () => {
       const output = `jsonpath={range .items[*]}{.metadata.name} ${sight}{"\\n"}{end}`;
       const lines = (await this.hub.kubectl(['get', 'cityclusters', '-o', output])).split('\n');
       const others = names.filter((name) => !lines.includes(`${name} ${expected(name)}`));
