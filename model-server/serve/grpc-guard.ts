@@ -38,14 +38,18 @@ interface Internals {
   readonly metadata: Metadata;
 }
 
+const GUARD = 'aicity.guard';
 /** So much may always come: a server with no room for requests still tells how it is. */
 const SMALL_BYTES = 4096;
 /** Of all that the server may hold, the part that one call should not exceed. */
 const CALL_SHARE = 8;
+/** Looks at calls that stand still, within the shortest time that they have. */
+const LOOKS = 4;
 
 export class CallGuards {
   readonly #options: CallGuardOptions;
-  readonly #guards = new WeakMap<Metadata, CallGuard>();
+  readonly #calls = new Set<CallGuard>();
+  #isLooking = false;
 
   constructor(options: CallGuardOptions) {
     this.#options = options;
@@ -54,32 +58,51 @@ export class CallGuards {
   /** Sees every call as it begins, and is no part of it afterwards. */
   readonly interceptor: ServerInterceptor = ({ requestStream }, call) => {
     const { stream, metadata } = call as unknown as Internals;
-    this.#guards.set(metadata, new CallGuard(this.#options, call, stream, requestStream));
+    const guard = new CallGuard(this.#options, call, stream, requestStream);
+    metadata.setOpaque(GUARD, guard);
+    this.#calls.add(guard);
+    stream.once('close', () => {
+      this.#calls.delete(guard);
+      guard.close();
+    });
+    if (!this.#isLooking) this.#lookLater();
     return call as ServerInterceptingCall;
   };
 
-  of({ metadata }: { readonly metadata: Metadata }): CallGuard {
-    return this.#guards.get(metadata)!;
+  /** One timer for all: most calls are over long before it. */
+  #lookLater(): void {
+    const { clock, timeouts } = this.#options;
+    this.#isLooking = true;
+    clock.after(Math.min(timeouts.messageSeconds, timeouts.writeSeconds) / LOOKS, () => {
+      this.#isLooking = false;
+      for (const guard of this.#calls) guard.look();
+      if (this.#calls.size > 0) this.#lookLater();
+    });
   }
+}
+
+/** The guard of a call that a handler has. */
+export function guardOf({ metadata }: { readonly metadata: Metadata }): CallGuard {
+  return metadata.getOpaque(GUARD) as CallGuard;
 }
 
 export class CallGuard {
   readonly #options: CallGuardOptions;
   readonly #call: ServerInterceptingCallInterface;
   readonly #stream: ServerHttp2Stream;
-  readonly #isRequestStream: boolean;
+  readonly #beganAt: number;
   readonly #messages: MessageMeter;
   /** Bytes that have come and that no handler has taken. */
   #waiting = 0;
   /** Bytes of what handlers have taken and of answers. */
   #taken = 0;
-  readonly #beganAt: number;
-  #isWhole = false;
+  /** Since when the client is to send what is missing; undefined while it is ours to go on. */
+  #missingSince: number | undefined;
+  readonly #isRequestStream: boolean;
+  #isTimed = false;
   /** Refused or closed: nothing more is taken in. */
   #isOver = false;
   #isClosed = false;
-  #answers = false;
-  #stopWaiting: (() => void) | undefined;
 
   constructor(
     options: CallGuardOptions,
@@ -90,19 +113,13 @@ export class CallGuard {
     this.#options = options;
     this.#call = call;
     this.#stream = stream;
-    this.#isRequestStream = isRequestStream;
     this.#beganAt = options.clock.monotonicMilliseconds();
     this.#messages = new MessageMeter(options.admission.limits.maxBodyBytes);
+    this.#isRequestStream = isRequestStream;
+    // A call with one request is missing something until it has ended, a stream only within a message.
+    if (!isRequestStream) this.#missingSince = this.#beganAt;
     // Before the library, which lets go of what comes to a call that was refused.
     stream.prependListener('data', (chunk: Buffer) => this.#came(chunk));
-    stream.once('end', () => {
-      this.#isWhole = true;
-      this.#wait();
-    });
-    stream.on('timeout', () => {
-      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
-    });
-    stream.once('close', () => this.#close());
   }
 
   /** Whether what is under way is all that one call should have: its handler reads on later. */
@@ -120,26 +137,17 @@ export class CallGuard {
     const counted = this.#messages.take();
     this.#waiting -= counted;
     this.#options.admission.release(counted);
-    this.#stopWaiting?.();
-    this.#stopWaiting = undefined;
+    this.#missingSince = undefined;
     this.#wait();
-    return this.#hold(bytes);
+    return this.holds(bytes);
   }
 
   /**
-   * An answer goes out, and a client that takes nothing of what is there for it is left.
+   * An answer goes out.
    *
    * @returns what gives its bytes back; the end of the call does so too.
    */
-  answers(bytes: number): () => void {
-    if (!this.#answers) {
-      this.#answers = true;
-      this.#stream.setTimeout(this.#options.timeouts.writeSeconds * 1000);
-    }
-    return this.#hold(bytes);
-  }
-
-  #hold(bytes: number): () => void {
+  holds(bytes: number): () => void {
     if (this.#isClosed) return () => {};
     this.#taken += bytes;
     this.#options.admission.hold(bytes);
@@ -150,6 +158,28 @@ export class CallGuard {
       this.#options.admission.release(left);
       left = 0;
     };
+  }
+
+  /** Ends the call when its client stands still. */
+  look(): void {
+    const { clock, timeouts } = this.#options;
+    if (this.#stream.writableLength > 0 && !this.#isTimed) {
+      this.#isTimed = true;
+      this.#stream.setTimeout(timeouts.writeSeconds * 1000);
+      this.#stream.on('timeout', () => {
+        if (this.#stream.writableLength > 0) this.#stream.close(constants.NGHTTP2_CANCEL);
+      });
+    }
+    if (this.#missingSince === undefined || this.#stream.readableEnded) return;
+    if (clock.monotonicMilliseconds() - this.#missingSince < timeouts.messageSeconds * 1000) return;
+    const sentence = `the message did not come to its end within ${timeouts.messageSeconds} s`;
+    this.#refuse(new ProtocolError('DeadlineExceeded', '', sentence));
+  }
+
+  /** The call is over, however it has ended. */
+  close(): void {
+    this.#options.admission.release(this.#waiting + this.#taken);
+    [this.#isOver, this.#isClosed] = [true, true];
   }
 
   #came(chunk: Buffer): void {
@@ -167,24 +197,16 @@ export class CallGuard {
     this.#wait();
   }
 
-  /** Gives the client its time for what is missing; none runs while it is ours to go on. */
+  /** In a stream the client has its time for the rest of a message, once all before it are with the handler. */
   #wait(): void {
-    const { whole, isPartial } = this.#messages;
-    const isMissing = !this.#isWhole && (!this.#isRequestStream || (isPartial && whole === 0));
-    if (isMissing === (this.#stopWaiting !== undefined)) return;
-    this.#stopWaiting?.();
-    this.#stopWaiting = isMissing ? this.#patience() : undefined;
-  }
-
-  #patience(): () => void {
-    const { clock, timeouts } = this.#options;
-    const sentence = `the message did not come to its end within ${timeouts.messageSeconds} s`;
-    return clock.after(timeouts.messageSeconds, () =>
-      this.#refuse(new ProtocolError('DeadlineExceeded', '', sentence)),
-    );
+    if (!this.#isRequestStream) return;
+    const isMissing = this.#messages.isPartial && this.#messages.whole === 0;
+    if (!isMissing) this.#missingSince = undefined;
+    else this.#missingSince ??= this.#options.clock.monotonicMilliseconds();
   }
 
   #refuse(refusal: ProtocolError): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     const { clock, refused } = this.#options;
     refused(refusal, (clock.monotonicMilliseconds() - this.#beganAt) / 1000);
@@ -193,11 +215,5 @@ export class CallGuard {
     this.#stream.removeAllListeners('end');
     // After its answer; what the library has gathered goes with the stream.
     this.#stream.close(constants.NGHTTP2_NO_ERROR);
-  }
-
-  #close(): void {
-    this.#stopWaiting?.();
-    this.#options.admission.release(this.#waiting + this.#taken);
-    [this.#isOver, this.#isClosed] = [true, true];
   }
 }

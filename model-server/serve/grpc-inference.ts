@@ -11,7 +11,7 @@ import { httpStatus, ProtocolError } from '../protocol/errors.ts';
 import { decodeGrpcInfer, encodeGrpcInfer } from '../protocol/grpc-infer.ts';
 import { statisticsMessage } from '../protocol/statistics.ts';
 import type { Admission } from './admission.ts';
-import type { CallGuards } from './grpc-guard.ts';
+import { guardOf } from './grpc-guard.ts';
 import { grpcStatus, readMessage, unary, writeMessage } from './grpc-method.ts';
 import { StreamedInference } from './grpc-stream.ts';
 import type { HostedModel } from './hosted-model.ts';
@@ -36,7 +36,6 @@ export interface GrpcInferenceOptions {
   inference: Inference;
   statistics: Statistics;
   admission: Admission;
-  guards: CallGuards;
   observer: RequestObserver;
   tracing?: Tracing | undefined;
   /** Of this server, for its metadata. */
@@ -95,14 +94,14 @@ export class GrpcInference {
 
   readonly #modelInfer: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
     const left = secondsLeft(call, this.#options.clock);
-    const guard = this.#options.guards.of(call);
+    const guard = guardOf(call);
     guard.took(call.request.length);
     const done = (result: Result<Buffer>) => {
       if ('error' in result) {
         callback(grpcStatus(result.error));
         return;
       }
-      guard.answers(result.answer.length);
+      guard.holds(result.answer.length);
       callback(null, result.answer);
     };
     const caller = {
@@ -113,7 +112,7 @@ export class GrpcInference {
   };
 
   readonly #modelStreamInfer: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    const stream = new StreamedInference(call, this, this.#options.guards.of(call));
+    const stream = new StreamedInference(call, this, guardOf(call));
     this.#streams.add(stream);
     call.on('close', () => this.#streams.delete(stream));
   };

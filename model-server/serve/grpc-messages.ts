@@ -7,9 +7,9 @@ const MOST_INFLATION = 1032;
 
 export class MessageMeter {
   readonly #maxBytes: number;
-  readonly #head = Buffer.alloc(HEAD_BYTES);
+  /** Of the message that comes: its head so far, how much of the rest is missing and has come, and what that was counted as. */
   #headBytes = 0;
-  /** Of the message that comes: how much of it is missing and has come, and what that was counted as. */
+  #isCompressed = false;
   #missing = 0;
   #came = 0;
   #counted = 0;
@@ -35,14 +35,19 @@ export class MessageMeter {
     let bytes = 0;
     for (let at = 0; at < chunk.length; ) {
       if (this.#headBytes < HEAD_BYTES) {
-        this.#head[this.#headBytes++] = chunk[at++]!;
-        if (this.#headBytes === HEAD_BYTES) this.#missing = this.#head.readUInt32BE(1);
+        const byte = chunk[at++]!;
+        if (this.#headBytes++ === 0) this.#isCompressed = byte !== 0;
+        else this.#missing = this.#missing * 256 + byte;
       } else {
         const part = Math.min(this.#missing, chunk.length - at);
-        [this.#missing, this.#came, at] = [this.#missing - part, this.#came + part, at + part];
-        const [isCompressed] = this.#head;
-        const counts = isCompressed ? Math.min(this.#maxBytes, this.#came * MOST_INFLATION) : this.#came;
-        [bytes, this.#counted] = [bytes + counts - this.#counted, counts];
+        this.#missing -= part;
+        this.#came += part;
+        at += part;
+        const counts = this.#isCompressed
+          ? Math.min(this.#maxBytes, this.#came * MOST_INFLATION)
+          : this.#came;
+        bytes += counts - this.#counted;
+        this.#counted = counts;
       }
       if (this.#headBytes === HEAD_BYTES && this.#missing === 0) this.#finish();
     }
@@ -56,6 +61,6 @@ export class MessageMeter {
 
   #finish(): void {
     this.#whole.push(this.#counted);
-    [this.#headBytes, this.#came, this.#counted] = [0, 0, 0];
+    this.#headBytes = this.#came = this.#counted = 0;
   }
 }

@@ -9,7 +9,7 @@ import { status } from '@grpc/grpc-js';
 import { ServerReflection } from '../grpc/generated/reflection_v1_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '../grpc/generated/reflection_v1alpha_pb.js';
 import type { ProtocolError } from '../protocol/errors.ts';
-import type { CallGuards } from './grpc-guard.ts';
+import { guardOf } from './grpc-guard.ts';
 import { grpcStatus, readMessage, writeMessage } from './grpc-method.ts';
 
 type Method = typeof ServerReflection.method.serverReflectionInfo;
@@ -22,13 +22,12 @@ export function reflection(
   service: (typeof reflectionServices)[number],
   files: readonly DescFile[],
   errorOf: (cause: unknown) => ProtocolError,
-  guards: CallGuards,
 ): UntypedServiceImplementation {
   const symbols = symbolsOf(files);
   const { input, output } = service.method.serverReflectionInfo as Method;
   return {
     ServerReflectionInfo(call: ServerDuplexStream<Buffer, Buffer>) {
-      const guard = guards.of(call);
+      const guard = guardOf(call);
       call.on('end', () => call.end());
       call.on('drain', () => call.resume());
       call.on('data', (bytes: Buffer) => {
@@ -39,7 +38,7 @@ export function reflection(
           const message = { validHost: request.host, originalRequest: request, messageResponse };
           const written = writeMessage(output, message);
           // Answers are much longer than questions: of a client that does not read them nothing more is read.
-          if (!call.write(written, guard.answers(written.length))) call.pause();
+          if (!call.write(written, guard.holds(written.length))) call.pause();
         } catch (cause) {
           call.emit('error', grpcStatus(errorOf(cause)));
         }

@@ -12,7 +12,7 @@ import { GrpcInference, type GrpcInferenceOptions } from './grpc-inference.ts';
 import { definitionOf } from './grpc-method.ts';
 import { reflection, reflectionServices } from './grpc-reflection.ts';
 
-export interface GrpcServerOptions extends Omit<GrpcInferenceOptions, 'guards'> {
+export interface GrpcServerOptions extends GrpcInferenceOptions {
   log: Logger;
   timeouts?: Partial<GrpcTimeouts> | undefined;
 }
@@ -61,12 +61,12 @@ export class GrpcServer {
       'grpc.enable_channelz': 0,
     });
     const errorOf = (cause: unknown) => options.inference.errorOf(cause);
-    this.#inference = new GrpcInference({ ...options, guards });
+    this.#inference = new GrpcInference(options);
     this.#health = new HealthService({ services: [SERVICE], isReady: () => models.isReady, errorOf, clock });
     this.#server.addService(definitionOf(GRPCInferenceService), this.#inference.implementation);
     this.#server.addService(definitionOf(Health), this.#health.implementation);
     for (const service of reflectionServices) {
-      this.#server.addService(definitionOf(service), reflection(service, FILES, errorOf, guards));
+      this.#server.addService(definitionOf(service), reflection(service, FILES, errorOf));
     }
   }
 

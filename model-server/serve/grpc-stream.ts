@@ -55,7 +55,7 @@ export class StreamedInference {
       this.#underWay.delete(request);
       const answer = responseOf(bytes, result);
       release();
-      const taken = this.#guard.answers(answer.length);
+      const taken = this.#guard.holds(answer.length);
       this.#call.write(answer, () => {
         taken();
         this.#readOn();

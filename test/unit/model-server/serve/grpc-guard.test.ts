@@ -12,7 +12,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../../model-server/clock.ts';
 import { Admission } from '../../../../model-server/serve/admission.ts';
-import { CallGuards, type GrpcTimeouts } from '../../../../model-server/serve/grpc-guard.ts';
+import { CallGuards, type GrpcTimeouts, guardOf } from '../../../../model-server/serve/grpc-guard.ts';
 
 const MEBIBYTE = 2 ** 20;
 const LONG = { messageSeconds: 100, writeSeconds: 100 };
@@ -45,21 +45,21 @@ async function start(timeouts: Partial<GrpcTimeouts> = {}): Promise<void> {
     ...{ responseSerialize: asItIs, responseDeserialize: asItIs },
   });
   const unary: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
-    const guard = guards.of(call);
+    const guard = guardOf(call);
     guard.took(call.request.length);
     handled.push(call.request.length);
     const answer = answerTo(call.request);
-    guard.answers(answer.length);
+    guard.holds(answer.length);
     callback(null, answer);
   };
   const stream: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    const guard = guards.of(call);
+    const guard = guardOf(call);
     call.on('data', (bytes: Buffer) => {
       const release = guard.took(bytes.length);
       handled.push(bytes.length);
       const answer = answerTo(bytes);
       release();
-      call.write(answer, guard.answers(answer.length));
+      call.write(answer, guard.holds(answer.length));
       // As slow as an engine.
       call.pause();
       setTimeout(() => call.resume(), 100);
