@@ -7,6 +7,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
+// What TensorFlow remarks upon, on some processors already when it is read, would stand between the lines of our own log.
+// biome-ignore lint/style/noProcessEnv: TensorFlow asks for it there; nothing is read from it here.
+process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
+
 try {
   const load = createRequire(import.meta.url);
   const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
