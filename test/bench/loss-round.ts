@@ -54,7 +54,9 @@ export async function lossRound(losses: number): Promise<LossTimes> {
       await sleep(60);
       for (let loss = 1; loss <= losses; loss++) {
         const what = `loss ${loss} of ${losses}, replicas ${arrangement}`;
-        seconds[arrangement].push(await step(what, () => lose(region, arrangement)));
+        seconds[arrangement].push(
+          await step(what, () => lose(region, arrangement, CITIES[loss % CITIES.length]!)),
+        );
       }
     }
     return { seconds, messagesPerMinute };
@@ -78,16 +80,18 @@ async function apply(region: Region, placement: object): Promise<void> {
  * Cuts a city off that has replicas, right after one of its heartbeats, from which the hub counts the grace; heals it when it
  * is replaced.
  *
+ * @param wanted the city to lose if it has replicas: one that is lost again and again settles for longer and longer
  * @returns seconds beyond the grace
  */
-async function lose(region: Region, arrangement: Arrangement): Promise<number> {
+async function lose(region: Region, arrangement: Arrangement, wanted: string): Promise<number> {
   await region.untilSteady(SETTLED_SECONDS);
   const each = arrangement === 'spread' ? REPLICAS / CITIES.length : REPLICAS;
   const { status } = await untilService(region, SETTLED_SECONDS, ({ status }) => {
     const serving = (status?.cities ?? []).filter(({ replicas }) => replicas > 0);
     return serving.length === REPLICAS / each && serving.every(({ readyReplicas }) => readyReplicas === each);
   });
-  const lost = status!.cities!.find(({ readyReplicas }) => readyReplicas > 0)!.city;
+  const serving = status!.cities!.filter(({ readyReplicas }) => readyReplicas > 0).map(({ city }) => city);
+  const lost = serving.includes(wanted) ? wanted : serving[0]!;
   await untilHeartbeat(region, lost);
   const cutAt = performance.now();
   await region.partition(lost);
