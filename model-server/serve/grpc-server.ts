@@ -14,7 +14,6 @@ import { reflection, reflectionServices } from './grpc-reflection.ts';
 
 export interface GrpcServerOptions extends GrpcInferenceOptions {
   log: Logger;
-  timeouts?: Partial<GrpcTimeouts> | undefined;
 }
 
 export interface GrpcDrain {
@@ -45,9 +44,8 @@ export class GrpcServer {
   constructor(options: GrpcServerOptions) {
     this.#options = options;
     const { admission, clock, models, observer } = options;
-    const timeouts = { ...TIMEOUTS, ...options.timeouts };
     const guards = new CallGuards({
-      ...{ admission, clock, timeouts },
+      ...{ admission, clock, timeouts: TIMEOUTS },
       refused: ({ status }, seconds) => observer.answered('grpc', status, seconds, {}, undefined),
     });
     this.#server = new Server({
