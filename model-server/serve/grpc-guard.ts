@@ -143,7 +143,7 @@ export class CallGuard {
   }
 
   /**
-   * An answer goes out.
+   * Counts what the call has beside what waits: a message that was taken, an answer that goes out.
    *
    * @returns what gives its bytes back; the end of the call does so too.
    */

@@ -83,6 +83,14 @@ export class GrpcClient {
   }
 }
 
+/** A message with gRPC's head, as it is on the wire. */
+export function framed(message: Uint8Array, isCompressed = false): Buffer {
+  const head = Buffer.alloc(5);
+  head[0] = isCompressed ? 1 : 0;
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
 const asItIs = (bytes: Buffer) => bytes;
 const pathOf = (method: DescMethod) => `/${method.parent.typeName}/${method.name}`;
 

@@ -13,6 +13,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../../model-server/clock.ts';
 import { Admission } from '../../../../model-server/serve/admission.ts';
 import { CallGuards, type GrpcTimeouts, guardOf } from '../../../../model-server/serve/grpc-guard.ts';
+import { framed } from './grpc-client.ts';
+import { eventually as eventuallyTrue } from './server-process.ts';
 
 const MEBIBYTE = 2 ** 20;
 const LONG = { messageSeconds: 100, writeSeconds: 100 };
@@ -83,18 +85,10 @@ function begin(name: 'unary' | 'stream', headers: Record<string, string> = {}): 
   return stream.on('error', () => {});
 }
 
-/** A message with its head, or the first bytes of one. */
-function message(content: Buffer, isCompressed = false): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = isCompressed ? 1 : 0;
-  head.writeUInt32BE(content.length, 1);
-  return Buffer.concat([head, content]);
-}
-
 const asksFor = (bytes: number) => {
   const content = Buffer.alloc(4);
   content.writeUInt32BE(bytes);
-  return message(content);
+  return framed(content);
 };
 
 /** gRPC's code and sentence of a call that is answered without a message. */
@@ -103,9 +97,7 @@ async function refusal(stream: ClientHttp2Stream): Promise<[number, string]> {
   return [Number(headers['grpc-status']), decodeURI(headers['grpc-message'] ?? '')];
 }
 
-const eventually = async (check: () => boolean) => {
-  while (!check()) await new Promise((later) => setTimeout(later, 5));
-};
+const eventually = (check: () => boolean) => eventuallyTrue(async () => check());
 
 beforeEach(() => {
   admission = new Admission({ maxBodyBytes: MEBIBYTE, maxHeldBytes: 2.5 * MEBIBYTE });
@@ -119,12 +111,12 @@ afterEach(() => {
 describe('messages', () => {
   test('count from their first bytes on; what is too much is refused with a sentence, and no handler sees it', async () => {
     await start();
-    const part = message(Buffer.alloc(MEBIBYTE)).subarray(0, -1);
+    const part = framed(Buffer.alloc(MEBIBYTE)).subarray(0, -1);
     const streams = [begin('unary'), begin('stream')];
     for (const stream of streams) stream.write(part);
     await eventually(() => admission.heldBytes === 2 * (MEBIBYTE - 1));
     const third = begin('unary');
-    third.end(message(Buffer.alloc(MEBIBYTE)));
+    third.end(framed(Buffer.alloc(MEBIBYTE)));
     const [code, sentence] = await refusal(third);
     expect(code).toBe(status.RESOURCE_EXHAUSTED);
     expect(sentence).toMatch(/hold \d+ of 2621440 bytes: try again later/);
@@ -139,9 +131,9 @@ describe('messages', () => {
   });
 
   test.each([
-    ['a message without its end', 'unary', message(Buffer.alloc(1000)).subarray(0, -1)],
-    ['a message of a stream without its end', 'stream', message(Buffer.alloc(1000)).subarray(0, -1)],
-    ['a request without its end', 'unary', message(Buffer.alloc(1000))],
+    ['a message without its end', 'unary', framed(Buffer.alloc(1000)).subarray(0, -1)],
+    ['a message of a stream without its end', 'stream', framed(Buffer.alloc(1000)).subarray(0, -1)],
+    ['a request without its end', 'unary', framed(Buffer.alloc(1000))],
   ] as const)('%s is not waited for for ever', async (_, name, bytes) => {
     await start({ messageSeconds: 0.3 });
     const stream = begin(name);
@@ -159,10 +151,10 @@ describe('messages', () => {
   test('that wait for a slow handler, and streams between two messages, have all the time', async () => {
     await start({ messageSeconds: 0.3 });
     const stream = begin('stream').resume();
-    for (let count = 0; count < 30; count++) stream.write(message(Buffer.alloc(10_000)));
+    for (let count = 0; count < 30; count++) stream.write(framed(Buffer.alloc(10_000)));
     await eventually(() => handled.length === 30);
     await new Promise((later) => setTimeout(later, 600));
-    stream.end(message(Buffer.alloc(10)));
+    stream.end(framed(Buffer.alloc(10)));
     const [trailers] = await once(stream, 'trailers');
     expect(trailers['grpc-status']).toBe('0');
     expect(handled).toHaveLength(31);
@@ -174,15 +166,15 @@ describe('messages', () => {
     const packed = gzipSync(Buffer.alloc(MEBIBYTE));
     const headers = { 'grpc-encoding': 'gzip' };
     const waiting = [begin('unary', headers), begin('unary', headers)];
-    for (const stream of waiting) stream.write(message(packed, true));
+    for (const stream of waiting) stream.write(framed(packed, true));
     await eventually(() => admission.heldBytes === 2 * MEBIBYTE);
     const third = begin('unary', headers);
-    third.end(message(packed, true));
+    third.end(framed(packed, true));
     expect((await refusal(third))[0]).toBe(status.RESOURCE_EXHAUSTED);
     for (const stream of waiting) stream.resume().end();
     await Promise.all(waiting.map((stream) => once(stream, 'close')));
     const small = begin('unary', headers).resume();
-    small.end(message(gzipSync(Buffer.alloc(9)), true));
+    small.end(framed(gzipSync(Buffer.alloc(9)), true));
     await once(small, 'close');
     expect(handled).toEqual([MEBIBYTE, MEBIBYTE, 9]);
     await eventually(() => admission.heldBytes === 0);
@@ -196,7 +188,7 @@ describe('answers', () => {
     unread.end(asksFor(LARGE));
     await eventually(() => handled.length === 1);
     const next = begin('unary');
-    next.end(message(Buffer.alloc(5000)));
+    next.end(framed(Buffer.alloc(5000)));
     const [code, sentence] = await refusal(next);
     expect(code).toBe(status.RESOURCE_EXHAUSTED);
     expect(sentence).toMatch(/the requests being served and their answers hold 41943\d\d of 2621440 bytes/);

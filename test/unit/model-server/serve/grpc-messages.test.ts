@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MessageMeter } from '../../../../model-server/serve/grpc-messages.ts';
+import { framed } from './grpc-client.ts';
 
 const MOST = 10_000;
 
@@ -9,12 +10,7 @@ interface Message {
   readonly isCompressed: boolean;
 }
 
-function framed({ size, isCompressed }: Message): Buffer {
-  const bytes = Buffer.alloc(5 + size, 7);
-  bytes[0] = isCompressed ? 1 : 0;
-  bytes.writeUInt32BE(size, 1);
-  return bytes;
-}
+const bytesOf = ({ size, isCompressed }: Message) => framed(Buffer.alloc(size, 7), isCompressed);
 
 const counted = ({ size, isCompressed }: Message) => (isCompressed ? Math.min(MOST, size * 1032) : size);
 
@@ -27,7 +23,7 @@ describe('messages in a stream', () => {
     fc.assert(
       fc.property(anyMessages, fc.array(fc.integer({ min: 1, max: 5000 })), (messages, cuts) => {
         const meter = new MessageMeter(MOST);
-        let stream = Buffer.concat(messages.map(framed));
+        let stream = Buffer.concat(messages.map(bytesOf));
         let sum = 0;
         for (const cut of [...cuts, stream.length]) {
           const before = sum;
@@ -44,7 +40,7 @@ describe('messages in a stream', () => {
   });
 
   test('that have not come to their end are partial, from the first byte of their head', () => {
-    const bytes = framed({ size: 3, isCompressed: false });
+    const bytes = bytesOf({ size: 3, isCompressed: false });
     const meter = new MessageMeter(MOST);
     expect(meter.isPartial).toBe(false);
     for (let at = 0; at < bytes.length - 1; at++) {

@@ -23,7 +23,7 @@ import {
 import { GRPCInferenceService } from '../../../../model-server/grpc/generated/inference_pb.js';
 import { ServerReflection } from '../../../../model-server/grpc/generated/reflection_v1_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '../../../../model-server/grpc/generated/reflection_v1alpha_pb.js';
-import { GrpcClient } from './grpc-client.ts';
+import { framed, GrpcClient } from './grpc-client.ts';
 import { writeDenseModel } from './models.ts';
 import {
   eventually,
@@ -55,13 +55,8 @@ function rawStream(address: string, { parent, name }: DescMethod) {
   return { stream, end: () => session.close() };
 }
 
-/** A message with gRPC's head: not compressed, so many bytes. */
-function framed<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Buffer {
-  const bytes = toBinary(schema, create(schema, message));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
-}
+const framedRequest = <D extends DescMessage>(schema: D, message: MessageInitShape<D>) =>
+  framed(toBinary(schema, create(schema, message)));
 
 let directory: string;
 beforeAll(async () => {
@@ -212,7 +207,8 @@ describe('one model', () => {
     const answered = () => metric(server.url, 'aicity_requests_total\\{protocol="grpc",status="200"\\}');
     const before = await answered();
     const { stream, end } = rawStream(server.grpc, method.modelStreamInfer);
-    for (let count = 0; count < sent; count++) stream.write(framed(method.modelStreamInfer.input, large));
+    for (let count = 0; count < sent; count++)
+      stream.write(framedRequest(method.modelStreamInfer.input, large));
     stream.end();
     await eventually(async () => {
       const now = await answered();
@@ -233,7 +229,7 @@ describe('one model', () => {
   test('holds no more than it may for clients that do not read their answers', async () => {
     const clients = Array.from({ length: 60 }, () => rawStream(server.grpc, method.modelInfer));
     const outcomes = clients.map(async ({ stream }) => {
-      stream.end(framed(method.modelInfer.input, large));
+      stream.end(framedRequest(method.modelInfer.input, large));
       const [headers] = await once(stream, 'response');
       return headers['grpc-status'] === undefined ? 'answered' : status[Number(headers['grpc-status'])]!;
     });
