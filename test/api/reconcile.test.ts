@@ -206,7 +206,10 @@ describe('changes of the spec', () => {
     await operator.patch('ms', 'traffic', { spec: { replicas: 0 } });
     await untilReplicas('traffic', 0);
     await operator.untilReason('traffic', 'Ready', 'ScaledToZero');
-    expect(await operator.status('traffic')).toMatchObject({ replicas: 0, readyOfWanted: '0/0' });
+    await operator.until('the last pod is counted out', async () => {
+      return (await operator.status('traffic'))?.replicas === 0;
+    });
+    expect(await operator.status('traffic')).toMatchObject({ readyOfWanted: '0/0' });
     await operator.patch('ms', 'traffic', { spec: { replicas: 3 } });
     await untilReplicas('traffic', 3);
   });
