@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { digestFile, sourceDigest } from '../../../../model-server/assembly/generate.ts';
 import { decodeInfer } from '../../../../model-server/protocol/infer.ts';
 import { extractNumberLists } from '../../../../model-server/protocol/json-body.ts';
 import { type NumberList, readNumberList } from '../../../../model-server/protocol/number-list.ts';
@@ -41,30 +43,100 @@ test('every number is what JSON.parse makes of it, as FP32 and as FP64', () => {
       expect(end).toBe(text.length);
       expect(list.shape).toEqual([numbers.length]);
       expect(list.plain()).toEqual(JSON.parse(text));
-      const floats = list.elements('FP32');
+      const floats = list.takeElements('FP32')?.slice();
       if (numbers.every((each) => Math.abs(JSON.parse(each)) <= 3.4028234663852886e38)) {
         expect(Array.from(floats!)).toEqual(numbers.map(single));
       } else expect(floats).toBeUndefined();
-      const doubles = list.elements('FP64');
-      if (doubles) expect(Array.from(doubles)).toEqual(JSON.parse(text));
+      const doubles = list.takeElements('FP64');
+      if (JSON.parse(text).every(Number.isFinite)) expect(Array.from(doubles!)).toEqual(JSON.parse(text));
+      else expect(doubles).toBeUndefined();
     }),
     { numRuns: 2000 },
   );
 });
 
+describe('texts longer than the window through which they are read', () => {
+  /** What is read of numbers, and what `JSON.parse` says of them. */
+  function bothOf(text: string): unknown[] {
+    const found = read(text)!;
+    const values: number[] = JSON.parse(text).flat(Infinity);
+    return [
+      [found.end, Array.from(found.list.takeElements('FP32')!), Array.from(found.list.takeElements('FP64')!)],
+      [text.length, values.map(Math.fround), values],
+    ];
+  }
+
+  test('numbers at every place of its ends', () => {
+    for (let before = 0; before < 160; before++) {
+      for (const size of [2048, 16384, 65536]) {
+        const text = `[${' '.repeat(size - before)}-0.12345678901234567e-3,0.1,12,${'7'.repeat(17)}]`;
+        const [found, expected] = bothOf(text);
+        expect(found).toEqual(expected);
+      }
+    }
+  });
+
+  test('rows of any length', () => {
+    const row = fc.integer({ min: 1, max: 40 });
+    const space = fc.constantFrom('', ' ', '\n  ');
+    fc.assert(
+      fc.property(
+        row,
+        row,
+        space,
+        fc.array(written, { minLength: 1, maxLength: 7 }),
+        (rows, length, gap, some) => {
+          const numbers = Array.from({ length }, (_, index) => some[index % some.length]).join(`,${gap}`);
+          const text = `[${Array.from({ length: rows }, () => `[${numbers}]`).join(`,${gap}`)}]`;
+          fc.pre(some.every((each) => Math.abs(JSON.parse(each)) <= 3.4e38));
+          expect(read(text)!.list.shape).toEqual([rows, length]);
+          const [found, expected] = bothOf(text);
+          expect(found).toEqual(expected);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('thousands of numbers with so many digits that each is read on its own', () => {
+    const text = `[${Array.from({ length: 5000 }, (_, index) => `${index}.${'123456789'.repeat(5)}`)}]`;
+    const [found, expected] = bothOf(text);
+    expect(found).toEqual(expected);
+  });
+
+  test('a number longer than a window is left to JSON.parse where it does not fit', () => {
+    expect(bothOf(`[1.${'5'.repeat(1000)}]`)[0]).toEqual([
+      1004,
+      [Math.fround(1.5555555555555556)],
+      [1.5555555555555556],
+    ]);
+    expect(read(`[1.${'5'.repeat(3000)}]`)).toBeUndefined();
+  });
+
+  test('what came before in the memory is not read again', () => {
+    read(`[${'9'.repeat(1000)}]`);
+    expect(read('[1.5')).toBeUndefined();
+    expect(Array.from(read('[2]')!.list.takeElements('FP32')!)).toEqual([2]);
+  });
+});
+
+test('the module is compiled from its source: node model-server/assembly/generate.ts', () => {
+  expect(readFileSync(digestFile, 'utf8')).toBe(sourceDigest());
+});
+
 test('integers are whole and in range, or none at all', () => {
-  expect(read('[1,-2,3.0,4e2]')!.list.elements('INT32')).toEqual(Int32Array.of(1, -2, 3, 400));
-  expect(read('[1,2.5]')!.list.elements('INT32')).toBeUndefined();
-  expect(read('[256]')!.list.elements('UINT8')).toBeUndefined();
-  expect(read('[9007199254740991]')!.list.elements('INT64')).toEqual(BigInt64Array.of(9007199254740991n));
-  expect(read('[9007199254740993]')!.list.elements('INT64')).toBeUndefined();
-  expect(Object.is(read('[-0]')!.list.elements('FP32')![0], -0)).toBe(true);
+  expect(read('[1,-2,3.0,4e2]')!.list.takeElements('INT32')).toEqual(Int32Array.of(1, -2, 3, 400));
+  expect(read('[1,2.5]')!.list.takeElements('INT32')).toBeUndefined();
+  expect(read('[256]')!.list.takeElements('UINT8')).toBeUndefined();
+  expect(read('[9007199254740991]')!.list.takeElements('INT64')).toEqual(BigInt64Array.of(9007199254740991n));
+  expect(read('[9007199254740993]')!.list.takeElements('INT64')).toBeUndefined();
+  expect(Object.is(read('[-0]')!.list.takeElements('FP32')![0], -0)).toBe(true);
 });
 
 test('lists have the shape of their nesting', () => {
   const { list } = read('[[[1,2],[3,4],[5,6]]]')!;
   expect(list.shape).toEqual([1, 3, 2]);
-  expect(Array.from(list.elements('FP32')!)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(Array.from(list.takeElements('FP32')!)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 test.each([
