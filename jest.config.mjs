@@ -17,9 +17,9 @@ const project = (name, extra = {}) => ({
   ...extra,
 });
 
-/** Tests that share one city: started before the first of them, stopped after the last, never side by side. */
+/** Tests that share one city, which is started before the first of them and stopped after the last. */
 const sharesCity = (name) => ({
-  runner: '<rootDir>/test/serial-runner.mjs',
+  runner: '<rootDir>/test/queue-runner.mjs',
   globalSetup: `<rootDir>/test/${name}/setup.mjs`,
   globalTeardown: `<rootDir>/test/${name}/teardown.mjs`,
 });
