@@ -40,22 +40,29 @@ test('at rest a heartbeat is one message, and nothing else is said', async () =>
     'the hub knows',
     async () => (await hub.claim(city.key('rest')))?.reason === 'PodsStarting',
   );
-  const beats = async () => (await hub.lease()).spec!.renewTime!;
+  const heartbeat = async () => (await hub.lease()).spec!.renewTime!;
+  const heartbeats = async (count: number) => {
+    for (let seen = 0, last = await heartbeat(); seen < count; seen++) {
+      await hub.until('the next heartbeat', async () => (await heartbeat()) !== last);
+      last = await heartbeat();
+    }
+  };
+  const content = async () => ({ ...(await hub.report()), sequence: undefined });
   const total = () => Object.values(city.counted.messages).reduce((sum, count) => sum + count, 0);
   // Whatever is still under way is told with the next heartbeat at the latest.
-  for (let seen = 0, last = await beats(); seen < 2; seen++) {
-    await hub.until('the next heartbeat', async () => (await beats()) !== last);
-    last = await beats();
+  await heartbeats(2);
+  for (;;) {
+    const told = await content();
+    const before = { total: total(), reports: city.counted.messages.report };
+    await heartbeats(3);
+    if (city.counted.messages.report === before.reports) {
+      await hub.until('the answer was counted', async () => total() >= before.total + 3);
+      expect(total()).toBeLessThanOrEqual(before.total + 4);
+      break;
+    }
+    // Others use this cluster as well, and on a busy machine a session ends: that is told, but nothing twice.
+    expect(await content()).not.toEqual(told);
   }
-  const before = total();
-  const reports = city.counted.messages.report;
-  for (let seen = 0, last = await beats(); seen < 3; seen++) {
-    await hub.until('the next heartbeat', async () => (await beats()) !== last);
-    last = await beats();
-  }
-  await hub.until('the answer was counted', async () => total() >= before + 3);
-  expect(city.counted.messages.report).toBe(reports);
-  expect(total()).toBeLessThanOrEqual(before + 4);
 }, 180_000);
 
 describe('a hub that is away', () => {
