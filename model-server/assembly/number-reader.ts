@@ -107,7 +107,7 @@ export function read(length: usize, isLast: bool): i32 {
       at++;
     } else {
       if (rank === 0) rank = depth;
-      if (depth !== rank) return -1;
+      if (depth === 0 || depth !== rank) return -1;
       at = readNumbers(at, stop);
       if (at === 0 || (at >= end && !isLast)) return -1;
       wantsValue = false;

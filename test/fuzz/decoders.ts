@@ -4,11 +4,12 @@ import { checkInputs } from '../../model-server/engine/check.ts';
 import { EngineError } from '../../model-server/engine/engine.ts';
 import { ModelInferRequestSchema } from '../../model-server/grpc/generated/inference_pb.js';
 import { exampleInputs } from '../../model-server/protocol/classify.ts';
-import { ProtocolError } from '../../model-server/protocol/errors.ts';
+import { invalid, ProtocolError } from '../../model-server/protocol/errors.ts';
 import { decodeExamples } from '../../model-server/protocol/example.ts';
 import { forecastInputs, parseForecast } from '../../model-server/protocol/forecast.ts';
 import { decodeGrpcInfer } from '../../model-server/protocol/grpc-infer.ts';
 import { decodeInfer } from '../../model-server/protocol/infer.ts';
+import { readNumberList } from '../../model-server/protocol/number-list.ts';
 import { decodePredict } from '../../model-server/protocol/predict.ts';
 import { datatypes, type Signature, type TensorSpec } from '../../model-server/protocol/tensor.ts';
 import { grpcStatus, readMessage } from '../../model-server/serve/grpc-method.ts';
@@ -49,6 +50,8 @@ const everyDatatype = datatypes.map((datatype) => ({
   ...{ name: datatype.toLowerCase(), shape: [1], datatype },
   data: [datatype === 'BYTES' ? 'text' : datatype === 'BOOL' ? true : 1],
 }));
+/** So much that it is read as a list of numbers. */
+const manyRows = Array.from({ length: 80 }, (_, row) => [row, row / 7, -1e-3]);
 const everyRow = Object.fromEntries(everyDatatype.map(({ name, data }) => [name, data[0]]));
 
 /** Behind the two bytes of its length the JSON, then raw tensors: the header's value is fuzzed with the rest. */
@@ -65,9 +68,37 @@ const grpcTensor = { name: 'x', datatype: 'FP32', shape: [1n, 3n] };
 
 export const DECODERS: readonly Decoder[] = [
   {
+    name: 'lists of numbers',
+    seeds: [
+      ...json(manyRows, [[[0.5], [-1]]], [2 ** 53, 1.7976931348623157e308, 5e-324, 16777217]),
+      Buffer.from('[ 0.10000000149011612, -0, 1E+2,\n123456789012345678901, 0.00012345678901234567890 ]'),
+    ],
+    decode(bytes) {
+      const found = readNumberList(bytes, 0);
+      if (!found) throw invalid('', 'no list of plain numbers');
+      const values: number[] = JSON.parse(bytes.toString('latin1', 0, found.end)).flat(Infinity);
+      const singles = found.list.takeElements('FP32')?.slice();
+      const doubles = found.list.takeElements('FP64');
+      if (singles?.some((single, index) => !Object.is(single, Math.fround(values[index]!)))) {
+        throw new Error('other values of FP32 than those of JSON.parse');
+      }
+      if (doubles?.some((double, index) => !Object.is(double, values[index]))) {
+        throw new Error('other values of FP64 than those of JSON.parse');
+      }
+      const fits = (greatest: number) => values.every((value) => Math.abs(value) <= greatest);
+      if (
+        singles?.length !== (fits(3.4028234663852886e38) ? values.length : undefined) ||
+        doubles?.length !== (fits(Number.MAX_VALUE) ? values.length : undefined)
+      ) {
+        throw new Error('values that are held are refused, or others given');
+      }
+    },
+  },
+  {
     name: 'infer JSON',
     seeds: json(
       { id: '1', inputs: [{ ...tensor, data: [1, 2, 3] }], outputs: [{ name: 'y' }] },
+      { inputs: [{ ...tensor, shape: [manyRows.length, 3], data: manyRows }] },
       {
         inputs: [
           {
@@ -120,6 +151,7 @@ export const DECODERS: readonly Decoder[] = [
         ],
       },
       { signature_name: 'all', instances: [everyRow, everyRow] },
+      { instances: manyRows },
       { inputs: { x: [[1, 2, 3]] } },
       {
         signature_name: 'all',

@@ -140,6 +140,7 @@ test('lists have the shape of their nesting', () => {
 });
 
 test.each([
+  '1, 2]',
   '[]',
   '[[]]',
   '[1',
