@@ -3,7 +3,6 @@ import * as z from 'zod';
 import { cel, mapList } from './cel.ts';
 
 export const METRIC_TYPES = ['Load', 'QueueTime', 'CPU', 'Memory'] as const;
-export type MetricType = (typeof METRIC_TYPES)[number];
 
 const Metric = z
   .object({

@@ -3,10 +3,6 @@
  * model server (which fetches it).
  */
 
-/** Schemes that this release can fetch. A scheme enters this list together with the code that reads it. */
-export const MODEL_URI_SCHEMES = ['https', 'http', 's3', 'gs', 'oci', 'pvc', 'file'] as const;
-export type ModelUriScheme = (typeof MODEL_URI_SCHEMES)[number];
-
 /** RE2 pattern (no look-around) of every accepted address; the CRD shows `MODEL_URI_EXPECTED` when it does not match. */
 export const MODEL_URI_PATTERN =
   '^(https?://[A-Za-z0-9._~-]+(:[0-9]{1,5})?/[^\\s?#]*|(s3|gs)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\\s?#]*)?|oci://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})|pvc://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[^\\s?#]*)?|file:///[^\\s?#]+)$';

@@ -3,7 +3,6 @@ import * as z from 'zod';
 import { cel } from './cel.ts';
 
 export const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const;
-export type ServiceType = (typeof SERVICE_TYPES)[number];
 
 const CLASS_CHANGE =
   'spec.service.loadBalancerClass cannot change while the type is LoadBalancer; make the type ClusterIP first, then LoadBalancer again';

@@ -38,7 +38,6 @@ export interface TensorArrays {
   /** One byte string per element. */
   BYTES: Uint8Array[];
 }
-export type TensorData = TensorArrays[Datatype];
 
 /** A value. `data` has exactly `elementCount(shape)` elements, row-major; shape `[]` is a scalar. */
 export type Tensor = {

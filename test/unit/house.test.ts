@@ -23,4 +23,8 @@ describe('the house rules', () => {
   test('lint, format and the one-way imports hold', async () => {
     expect(await complaintsOf('biome', 'check', '--error-on-warnings', '.')).toBe('');
   }, 300_000);
+
+  test('no file, export or dependency is there without need', async () => {
+    expect(await complaintsOf('knip')).toBe('');
+  }, 300_000);
 });
