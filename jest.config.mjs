@@ -27,6 +27,8 @@ const sharesCity = (name) => ({
 export default {
   // No test is a measurement: only one that hangs is to be ended.
   testTimeout: 60_000,
+  // Half of the tests wait for something most of the time, so that no core is to be left to jest itself.
+  maxWorkers: '100%',
   reporters: ['default', '<rootDir>/test/reporter.mjs'],
   projects: [
     project('unit'),
