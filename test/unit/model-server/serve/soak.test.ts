@@ -1,4 +1,4 @@
-/** The soak of `npm run soak`, for a minute: swaps at full load lose nothing. */
+/** The soak of `npm run soak`, shortened: swaps at full load lose nothing. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { growthOf } from '../../../soak/growth.ts';
 import { soak } from '../../../soak/soak.ts';
@@ -10,7 +10,7 @@ beforeAll(prepareTensorflow, BUILD_MILLISECONDS);
 afterAll(killServers);
 
 test('new versions at full load: every request is answered by a version that is served', async () => {
-  const figures = await soak({ seconds: 60, swapSeconds: 15, clients: 16 });
+  const figures = await soak({ seconds: 40, swapSeconds: 9, clients: 16 });
   expect(figures.failed).toEqual([]);
   expect(figures.answered).toBeGreaterThan(100);
   expect(figures.swaps).toBeGreaterThanOrEqual(2);
@@ -19,7 +19,7 @@ test('new versions at full load: every request is answered by a version that is 
 
 test('models that are loaded afresh because memory grew: every request is answered', async () => {
   // The server looks every ten seconds: at rest first, then with the memory that requests take.
-  const load = { quietSeconds: 15, seconds: 30, swapSeconds: 3600, clients: 4 };
+  const load = { quietSeconds: 15, seconds: 20, swapSeconds: 3600, clients: 4 };
   const figures = await soak({ ...load, environment: { MODEL_SERVER_RECYCLE_BYTES: '1' } });
   expect(figures.failed).toEqual([]);
   expect(figures.recycled).toBe(1);
