@@ -29,6 +29,8 @@ export default {
   testTimeout: 60_000,
   // Half of the tests wait for something most of the time, so that no core is to be left to jest itself.
   maxWorkers: '100%',
+  // Idle connections to API servers are closed after a few seconds.
+  workerGracefulExitTimeout: 10_000,
   reporters: ['default', '<rootDir>/test/reporter.mjs'],
   projects: [
     project('unit'),

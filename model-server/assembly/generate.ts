@@ -14,12 +14,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const compiler = 'assemblyscript@0.28.20';
 const source = join(here, 'number-reader.ts');
 /** Six pages of 64 KiB, and no more; nothing is allocated, so that no runtime is needed. */
-const options = ['-O3', '--runtime', 'stub', '--noAssert', '--memoryBase', '64'].concat([
-  '--initialMemory',
-  '6',
-  '--maximumMemory',
-  '6',
-]);
+const options = '-O3 --runtime stub --noAssert --memoryBase 64 --initialMemory 6 --maximumMemory 6'.split(' ');
 
 /** Of the source, the compiler's version and its options. */
 export function sourceDigest(): string {
