@@ -14,11 +14,11 @@ const here = dirname(fileURLToPath(import.meta.url));
 const compiler = 'assemblyscript@0.28.20';
 const source = join(here, 'number-reader.ts');
 /** Six pages of 64 KiB, and no more; nothing is allocated, so that no runtime is needed. */
-const options = '-O3 --runtime stub --noAssert --memoryBase 64 --initialMemory 6 --maximumMemory 6'.split(' ');
+const options = '-O3 --runtime stub --noAssert --memoryBase 64 --initialMemory 6 --maximumMemory 6';
 
 /** Of the source, the compiler's version and its options. */
 export function sourceDigest(): string {
-  const hash = createHash('sha256').update([compiler, ...options].join(' '));
+  const hash = createHash('sha256').update(`${compiler} ${options}`);
   return `${hash.update(readFileSync(source)).digest('hex')}\n`;
 }
 
@@ -28,8 +28,8 @@ function generate(): number {
   const folder = mkdtempSync(join(tmpdir(), 'assembly-'));
   const binary = join(folder, 'number-reader.wasm');
   try {
-    const command = ['--yes', '--package', compiler, 'asc', source, ...options, '--outFile', binary];
-    const { status } = spawnSync('npx', command, { stdio: 'inherit' });
+    const command = ['asc', source, ...options.split(' '), '--outFile', binary];
+    const { status } = spawnSync('npx', ['--yes', '--package', compiler, ...command], { stdio: 'inherit' });
     if (status !== 0) return status ?? 1;
     const text = readFileSync(binary)
       .toString('base64')
