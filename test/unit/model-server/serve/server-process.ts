@@ -123,7 +123,11 @@ export async function metric(url: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
-/** Until the test's own time is up. */
+/** Asks again and again until it is so. @throws Error when it is still not so after two minutes */
 export async function eventually(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
+  const deadline = performance.now() + 120_000;
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error(`it is still not so: ${check}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
