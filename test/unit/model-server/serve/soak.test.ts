@@ -19,7 +19,7 @@ test('new versions at full load: every request is answered by a version that is 
 
 test('models that are loaded afresh because memory grew: every request is answered', async () => {
   // The server looks every ten seconds: at rest first, then with the memory that requests take.
-  const load = { quietSeconds: 15, seconds: 20, swapSeconds: 3600, clients: 4 };
+  const load = { quietSeconds: 15, seconds: 30, swapSeconds: 3600, clients: 4 };
   const figures = await soak({ ...load, environment: { MODEL_SERVER_RECYCLE_BYTES: '1' } });
   expect(figures.failed).toEqual([]);
   expect(figures.recycled).toBe(1);
