@@ -102,7 +102,8 @@ export class TestOperator {
     });
     this.registry.beginListening();
     const { signal } = this.#stop;
-    this.#running = Promise.all([copies.run(signal), copies.synced.then(() => operator.run(signal))]);
+    const work = Promise.all([copies.run(signal), copies.synced.then(() => operator.run(signal))]);
+    this.#running = work.then(() => events.flush());
     await copies.synced;
   }
 
