@@ -116,11 +116,20 @@ export class ServedModel {
     }
   }
 
-  /** Waits until this many replicas have answered, no other pods are left, and no work goes on. */
+  /** Waits until this many replicas have answered, no other pods are left, no work goes on, and clients get in. */
   async untilReady(replicas: number, timeoutSeconds = 120): Promise<ModelServiceStatus> {
-    return await this.until(`${replicas} replicas are ready`, timeoutSeconds, (status) =>
+    const status = await this.until(`${replicas} replicas are ready`, timeoutSeconds, (status) =>
       isSettled(status, replicas),
     );
+    if (replicas > 0) await this.untilReached();
+    return status;
+  }
+
+  /** kube-proxy takes a moment to lead to a pod that has become ready. */
+  async untilReached(): Promise<void> {
+    await this.city.until(`${this.name} answers from outside`, 60, async () => {
+      return (await fetch(`${this.url}/v2/health/ready`, { signal: AbortSignal.timeout(5_000) })).ok;
+    });
   }
 
   /** All pods of the service by name, those on their way out too. */
