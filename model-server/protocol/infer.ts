@@ -3,7 +3,14 @@
  * (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md).
  */
 import { invalid, ProtocolError, quoted } from './errors.ts';
-import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
+import {
+  describe,
+  isObject,
+  type JsonBody,
+  type JsonObject,
+  optionalString,
+  parseJsonObject,
+} from './json.ts';
 import { NumberList } from './number-list.ts';
 import { type Priority, priorityOf } from './priority.ts';
 import { tensorFromBytes, tensorToBytes } from './raw.ts';
@@ -48,16 +55,17 @@ export interface InferBody {
  * @throws ProtocolError InvalidArgument
  */
 export function decodeInfer(
-  body: Uint8Array,
+  body: JsonBody,
   jsonLength: string | undefined,
   signature: Signature,
 ): InferRequest {
-  const header = jsonLength === undefined ? body.byteLength : headerLength(jsonLength, body.byteLength);
+  const bytes = body instanceof Uint8Array ? body : body.bytes;
+  const header = jsonLength === undefined ? bytes.byteLength : headerLength(jsonLength, bytes.byteLength);
   if (header === 0 && jsonLength !== undefined) {
-    return { id: undefined, inputs: inputOfRawBody(body, signature), outputs: undefined, isBinary: true };
+    return { id: undefined, inputs: inputOfRawBody(bytes, signature), outputs: undefined, isBinary: true };
   }
-  const request = parseJsonObject(body.subarray(0, header));
-  const raw = new RawParts(body.subarray(header));
+  const request = parseJsonObject(jsonLength === undefined ? body : bytes.subarray(0, header));
+  const raw = new RawParts(bytes.subarray(header));
   const inputs = decodeInputs(request['inputs'], raw);
   raw.finish();
   return {

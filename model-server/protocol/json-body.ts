@@ -2,7 +2,7 @@
  * A request's JSON with its large lists of numbers taken out: they become `NumberList`s, and `JSON.parse` reads the
  * little that is left. Pure.
  */
-import { type NumberList, readNumberList } from './number-list.ts';
+import { type FoundList, findNumberList, NumberList } from './number-list.ts';
 
 /** Below this, `JSON.parse` alone is as fast. */
 const leastBytes = 1024;
@@ -21,36 +21,34 @@ export interface Extracted {
 }
 
 /**
- * Takes out lists of numbers where tensors stand: `instances` and `inputs` themselves, what lies by name in an object
- * that is `inputs` or a row of `instances`, and `data` of an object in `inputs`.
- * @returns undefined when there are none, or the body is small.
+ * Finds the lists of numbers where tensors stand, and reads them, which is nearly all the work with a large body:
+ * `instances` and `inputs` themselves, what lies by name in an object that is `inputs` or a row of `instances`, and
+ * `data` of an object in `inputs`.
+ * @returns none when the body is small, or no JSON as far as can be seen from here.
  */
-export function extractNumberLists(body: Uint8Array): Extracted | undefined {
-  if (body.byteLength < leastBytes) return undefined;
+export function findNumberLists(body: Uint8Array): FoundList[] {
+  if (body.byteLength < leastBytes) return [];
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const lists: NumberList[] = [];
-  const rest: Buffer[] = [];
+  const lists: FoundList[] = [];
   /** Brackets around the place, such as `{[{`. */
   let around = '';
   let key = '';
   let topKey = '';
-  let kept = 0;
   let at = 0;
   while (at < text.length) {
     const byte = text[at] as number;
     if (byte === quote) {
       const end = endOfText(text, at);
-      if (end < 0) return undefined;
+      if (end < 0) return [];
       // Whether it is a key shows at its colon; keys that matter have no escapes and are short.
       key = end - at <= 256 ? text.toString('utf8', at + 1, end - 1) : '';
       if (around === '{') topKey = key;
       at = end;
     } else if (byte === openList) {
-      const found = isTensorPlace(around, topKey, key) ? readNumberList(text, at) : undefined;
+      const found = isTensorPlace(around, topKey, key) ? findNumberList(text, at) : undefined;
       if (found) {
-        rest.push(text.subarray(kept, at));
-        lists.push(found.list);
-        at = kept = found.end;
+        lists.push(found);
+        at = found.end;
       } else {
         around += '[';
         at++;
@@ -69,15 +67,30 @@ export function extractNumberLists(body: Uint8Array): Extracted | undefined {
       if (byte !== colon && byte > 0x20) key = '';
       at++;
     }
-    if (around.length > 64) return undefined;
+    if (around.length > 64) return [];
   }
-  if (lists.length === 0) return undefined;
+  return lists;
+}
+
+/**
+ * Takes the lists out of the body that they were found in.
+ * @returns undefined when there are none.
+ */
+export function extractNumberLists(body: Uint8Array, found: readonly FoundList[]): Extracted | undefined {
+  if (found.length === 0) return undefined;
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const rest: Buffer[] = [];
+  let kept = 0;
+  for (const { start, end } of found) {
+    rest.push(text.subarray(kept, start));
+    kept = end;
+  }
   rest.push(text.subarray(kept));
   if (rest.some((part) => markSpellings.some((spelling) => part.includes(spelling)))) return undefined;
-  const places = lists.map((_, index) => Buffer.from(`"${mark}${index}"`));
+  const places = found.map((_, index) => Buffer.from(`"${mark}${index}"`));
   return {
     rest: Buffer.concat(rest.flatMap((part, index) => [part, places[index] ?? Buffer.alloc(0)])),
-    lists,
+    lists: found.map((list) => NumberList.of(text, list)),
   };
 }
 

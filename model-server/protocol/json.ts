@@ -1,9 +1,12 @@
 /** Reading JSON that anyone may have written. Pure. */
 import { invalid } from './errors.ts';
-import { extractNumberLists, withLists } from './json-body.ts';
-import { NumberList } from './number-list.ts';
+import { extractNumberLists, findNumberLists, withLists } from './json-body.ts';
+import { type FoundList, NumberList } from './number-list.ts';
 
 export type JsonObject = { readonly [key: string]: unknown };
+
+/** A body, with its lists of numbers where they have been read already. */
+export type JsonBody = Uint8Array | { readonly bytes: Uint8Array; readonly lists: readonly FoundList[] };
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -15,14 +18,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * client writes, which `numberWord` reads, so that whoever refuses it can say where it stood.
  * @throws ProtocolError InvalidArgument
  */
-export function parseJsonObject(body: Uint8Array): JsonObject {
+export function parseJsonObject(body: JsonBody): JsonObject {
   const value = parse(body);
   if (!isObject(value)) throw invalid('', `the body is ${describe(value)}, a JSON object was expected`);
   return value;
 }
 
-function parse(body: Uint8Array): unknown {
-  const extracted = extractNumberLists(body);
+function parse(body: JsonBody): unknown {
+  const { bytes, lists } = body instanceof Uint8Array ? { bytes: body, lists: findNumberLists(body) } : body;
+  const extracted = extractNumberLists(bytes, lists);
   if (extracted) {
     try {
       return withLists(JSON.parse(decoder.decode(extracted.rest)), extracted.lists);
@@ -30,7 +34,7 @@ function parse(body: Uint8Array): unknown {
       // What is wrong is better said of the text as it came.
     }
   }
-  return parsePlain(body);
+  return parsePlain(bytes);
 }
 
 function parsePlain(body: Uint8Array): unknown {

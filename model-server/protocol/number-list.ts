@@ -8,25 +8,38 @@ import { arrayTypes, rangeOf } from './cast.ts';
 import { joined, type Numbers, readNumbers, textOf } from './number-reader.ts';
 import type { Datatype, TensorArrays } from './tensor.ts';
 
+/** A list as it was read. Nearly all models take FP32, so that is what is read first. */
+export type FoundList = Numbers<Float32Array<ArrayBuffer>>;
+
+/** The list of numbers that begins at `start`; undefined when it is anything else. */
+export function findNumberList(bytes: Uint8Array, start: number): FoundList | undefined {
+  return readNumbers(bytes, start, Float32Array);
+}
+
 /** Numbers, in lists that are nested as `shape` says. */
 export class NumberList {
   readonly shape: readonly number[];
   /** The text, or that of each list that was stacked. */
   readonly #texts: readonly Uint8Array[];
   readonly #isStacked: boolean;
-  /** The numbers of each text. Nearly all models take FP32, so that is what is read first. */
-  readonly #singles: readonly Numbers<Float32Array<ArrayBuffer>>[];
+  /** The numbers of each text. */
+  readonly #singles: readonly FoundList[];
 
-  constructor(
+  private constructor(
     shape: readonly number[],
     texts: readonly Uint8Array[],
-    singles: readonly Numbers<Float32Array<ArrayBuffer>>[],
+    singles: readonly FoundList[],
     isStacked = false,
   ) {
     this.shape = shape;
     this.#texts = texts;
     this.#singles = singles;
     this.#isStacked = isStacked;
+  }
+
+  /** A list that was found in these bytes. */
+  static of(bytes: Uint8Array, found: FoundList): NumberList {
+    return new NumberList(found.shape, [bytes.subarray(found.start, found.end)], [found]);
   }
 
   /** One list of several, each as it was read; undefined unless all are number lists of one shape. */
@@ -99,14 +112,4 @@ function elementsOf<Values extends Float32Array<ArrayBuffer> | Float64Array<Arra
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
-}
-
-/** The list of numbers that begins at `start`, and where it is over; undefined when it is anything else. */
-export function readNumberList(
-  bytes: Uint8Array,
-  start: number,
-): { readonly list: NumberList; readonly end: number } | undefined {
-  const read = readNumbers(bytes, start, Float32Array);
-  if (!read) return undefined;
-  return { list: new NumberList(read.shape, [bytes.subarray(start, read.end)], [read]), end: read.end };
 }

@@ -65,6 +65,8 @@ export interface Numbers<Values> {
   readonly values: Values;
   /** How long the lists of each dimension are. */
   readonly shape: readonly number[];
+  /** Where the list begins in the bytes. */
+  readonly start: number;
   /** Behind the list. */
   readonly end: number;
   /** Bounds of the values, as doubles. */
@@ -113,6 +115,7 @@ export function readNumbers<Values extends Singles | Doubles>(
   return {
     values: joined(parts, type),
     shape: Array.from(sizes.subarray(0, list.rank)),
+    start,
     end: at,
     least: Math.min(least, list.least),
     greatest: Math.max(greatest, list.greatest),

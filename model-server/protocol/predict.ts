@@ -3,7 +3,14 @@
  * (https://www.tensorflow.org/tfx/serving/api_rest#predict_api).
  */
 import { invalid, ProtocolError, quoted } from './errors.ts';
-import { describe, isObject, type JsonObject, optionalString, parseJsonObject } from './json.ts';
+import {
+  describe,
+  isObject,
+  type JsonBody,
+  type JsonObject,
+  optionalString,
+  parseJsonObject,
+} from './json.ts';
 import { isBase64 } from './leaves.ts';
 import { NumberList } from './number-list.ts';
 import { tensorFromNested } from './read-tensor.ts';
@@ -22,7 +29,7 @@ export interface PredictRequest {
  * @throws ProtocolError InvalidArgument
  */
 export function decodePredict(
-  body: Uint8Array,
+  body: JsonBody,
   defaultSignature: string,
   signatureOf: (name: string) => Signature,
 ): PredictRequest {

@@ -12,6 +12,7 @@ import { invalid } from '../protocol/errors.ts';
 import { decodeExamples } from '../protocol/example.ts';
 import { encodeForecast, forecastInputs, parseForecast } from '../protocol/forecast.ts';
 import { decodeInfer, encodeInfer, jsonLengthHeader } from '../protocol/infer.ts';
+import type { JsonBody } from '../protocol/json.ts';
 import { decodePredict, encodePredict } from '../protocol/predict.ts';
 import { type Answer, JSON_TYPE } from './answer.ts';
 import type { HostedModel } from './hosted-model.ts';
@@ -23,7 +24,7 @@ import { defaultOf, signatureOf } from './signatures.ts';
 const json = (body: string): Answer => ({ status: 200, contentType: JSON_TYPE, body });
 
 /** TensorFlow Serving's `:predict`. */
-export function predictCall(model: HostedModel, headers: IncomingHttpHeaders, body: Buffer): Call<Answer> {
+export function predictCall(model: HostedModel, headers: IncomingHttpHeaders, body: JsonBody): Call<Answer> {
   const request = decodePredict(body, defaultOf(model).name, (name) => signatureOf(model, name));
   return {
     signature: request.signature,
@@ -53,7 +54,7 @@ export function exampleCall(
 }
 
 /** The Open Inference Protocol's `infer`. */
-export function inferCall(model: HostedModel, headers: IncomingHttpHeaders, body: Buffer): Call<Answer> {
+export function inferCall(model: HostedModel, headers: IncomingHttpHeaders, body: JsonBody): Call<Answer> {
   const signature = defaultOf(model);
   const request = decodeInfer(body, headers[jsonLengthHeader] as string | undefined, signature);
   return {

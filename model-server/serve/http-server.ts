@@ -43,8 +43,13 @@ export interface Protocols {
   modelFor(route: InferenceRoute): HostedModel | undefined;
   /** The model that a body names. */
   modelIn(route: InferenceRoute, body: Buffer): HostedModel;
-  /** Reads and checks an inference request. */
-  callOf(route: InferenceRoute, model: HostedModel, request: IncomingMessage, body: Buffer): Call<Answer>;
+  /** Reads and checks an inference request; nobody else may use the body until that is done. */
+  callOf(
+    route: InferenceRoute,
+    model: HostedModel,
+    request: IncomingMessage,
+    body: Buffer,
+  ): Call<Answer> | Promise<Call<Answer>>;
   /** Answers everything that is no inference. @param body of POST requests. */
   answerOf(route: OtherRoute, request: IncomingMessage, body?: Buffer): Answer | Promise<Answer>;
 }
@@ -208,15 +213,18 @@ class Exchange {
     });
     try {
       const model = protocols.modelFor(route) ?? protocols.modelIn(route, body.bytes);
-      const read = () => protocols.callOf(route, model, this.#request, body.bytes);
+      const read = () => {
+        const call = protocols.callOf(route, model, this.#request, body.bytes);
+        // What was read of the body is the request's own by now.
+        if (!(call instanceof Promise)) freeMemory(body.bytes);
+        return call;
+      };
       const named = { name: model.name, version: versionOf(model) };
       withdraw = inference.start(model, read, (result) =>
         'error' in result
           ? this.#finish(route, errorAnswer(result.error), { model: named })
           : this.#finish(route, result.answer, { model: named, timings: result.timings }),
       );
-      // What was read of it is the request's own by now.
-      freeMemory(body.bytes);
     } catch (cause) {
       this.#finish(route, errorAnswer(this.#errorOf(cause)), {});
     }

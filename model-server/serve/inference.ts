@@ -46,35 +46,45 @@ export class Inference {
   }
 
   /**
-   * @param read reads and checks the request; throws ProtocolError or EngineError.
+   * @param read reads and checks the request; throws ProtocolError or EngineError. A large one may take its time.
    * @param done is called once, maybe before this returns, and not after the request was withdrawn.
    * @returns a function that withdraws the request; true when it was still under way.
    */
-  start<A>(model: HostedModel, read: () => Call<A>, done: (result: Result<A>) => void): () => boolean {
+  start<A>(
+    model: HostedModel,
+    read: () => Call<A> | Promise<Call<A>>,
+    done: (result: Result<A>) => void,
+  ): () => boolean {
     const { models, admission, statistics, clock } = this.#options;
     const startedAt = clock.monotonicMilliseconds();
     const since = () => clock.monotonicMilliseconds() - startedAt;
-    try {
-      const queue = models.queueOf(model);
-      // The queue was not full when the request's head came; its body may have taken long since.
-      const refusal = admission.refusal(0, queue);
-      if (refusal) throw refusal;
-      const call = read();
+    const queue = models.queueOf(model);
+    let stopUsing = () => {};
+    let withdraw = () => {};
+    let isUnderWay = true;
+    /** True for the first who ends it. */
+    const end = () => {
+      if (!isUnderWay) return false;
+      isUnderWay = false;
+      stopUsing();
+      return true;
+    };
+    const fail = (cause: unknown) => {
+      if (!end()) return;
+      statistics.failed(model, since());
+      done({ error: this.errorOf(cause) });
+    };
+    const submit = (call: Call<A>) => {
+      if (!isUnderWay) return;
       const input = since();
       // The engine may empty the arrays, but never the shapes.
       const rows = rowsOf(call.inputs) ?? 1;
-      const stopUsing = models.use(model);
-      let isUnderWay = true;
-      const withdraw = queue.submit({
+      withdraw = queue.submit({
         ...{ model, signature: call.signature, inputs: call.inputs },
         ...{ timeoutSeconds: call.timeoutSeconds, priority: call.priority },
         done: (outcome) => {
-          isUnderWay = false;
-          stopUsing();
-          if ('error' in outcome) {
-            statistics.failed(model, since());
-            return done(outcome);
-          }
+          if ('error' in outcome) return fail(outcome.error);
+          end();
           model.lastInferenceAt = clock.epochMilliseconds();
           const computedAt = since();
           const { queuedMilliseconds: queue, computedMilliseconds: infer } = outcome;
@@ -87,18 +97,23 @@ export class Inference {
           done(result);
         },
       });
-      return () => {
-        if (!isUnderWay) return false;
-        isUnderWay = false;
-        withdraw();
-        stopUsing();
-        return true;
-      };
+    };
+    try {
+      // The queue was not full when the request's head came; its body may have taken long since.
+      const refusal = admission.refusal(0, queue);
+      if (refusal) throw refusal;
+      stopUsing = models.use(model);
+      const call = read();
+      if (call instanceof Promise) call.then(submit).catch(fail);
+      else submit(call);
     } catch (cause) {
-      statistics.failed(model, since());
-      done({ error: this.errorOf(cause) });
-      return () => false;
+      fail(cause);
     }
+    return () => {
+      if (!end()) return false;
+      withdraw();
+      return true;
+    };
   }
 
   #answered<A>(call: Call<A>, outputs: NamedTensors, timings: () => Inferred): Result<A> {

@@ -1,5 +1,6 @@
 /** The whole server without its process: engine, host, batcher, admission, metrics and HTTP, wired together. */
 import type { Server } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { LoadReport } from '../../crds/load-report.ts';
@@ -15,6 +16,7 @@ import type { BatcherEvents } from './batcher.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createHttpServer, type HttpTimeouts } from './http-server.ts';
 import { Inference } from './inference.ts';
+import { JsonThreads } from './json-threads.ts';
 import { LoadMeter } from './load-meter.ts';
 import { LoadTurns } from './load-turns.ts';
 import { Metrics } from './metrics.ts';
@@ -71,6 +73,8 @@ export interface ModelServer {
 /** A run that lasts so many times the time that a request may wait is no run any more. */
 const STUCK_RUN_FACTOR = 10;
 const SHORTEST_STUCK_SECONDS = 300;
+/** Each reads some 700 MB of JSON in a second. */
+const MOST_JSON_THREADS = 4;
 
 export function createModelServer(options: ModelServerOptions): ModelServer {
   const { engine, clock, log, repository, isManaged } = options;
@@ -142,6 +146,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
       .find((each) => each !== undefined);
   const protocols = protocolsOf({
     ...{ models, statistics, serverVersion, illness, clock },
+    jsonThreads: new JsonThreads(Math.min(Math.ceil(availableParallelism() / 2), MOST_JSON_THREADS)),
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),

@@ -11,6 +11,7 @@ import {
 } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { parseForecast } from '../protocol/forecast.ts';
+import { jsonLengthHeader } from '../protocol/infer.ts';
 import { parseJsonObject } from '../protocol/json.ts';
 import { statisticsDocument } from '../protocol/statistics.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
@@ -20,6 +21,7 @@ import type { ModelEntry, ModelState } from './host-words.ts';
 import type { HostedModel } from './hosted-model.ts';
 import type { InferenceRoute, OtherRoute, Protocols } from './http-server.ts';
 import type { Call } from './inference.ts';
+import type { JsonThreads } from './json-threads.ts';
 import { type ModelCatalog, versionsMeant } from './model-catalog.ts';
 import { versionOf } from './named-model.ts';
 import { openApiDocument } from './openapi.ts';
@@ -34,6 +36,7 @@ export interface ProtocolsOptions {
   >;
   statistics: Statistics;
   clock: Pick<Clock, 'epochMilliseconds' | 'after'>;
+  jsonThreads: JsonThreads;
   /** Of this server, for its metadata. */
   serverVersion: string;
   /** Why the process should be restarted, if it should. */
@@ -51,22 +54,23 @@ export function protocolsOf(options: ProtocolsOptions): Protocols {
 }
 
 function callOf(
-  { clock }: ProtocolsOptions,
+  { clock, jsonThreads }: ProtocolsOptions,
   route: InferenceRoute,
   model: HostedModel,
   { headers }: IncomingMessage,
   body: Buffer,
-): Call<Answer> {
+): Call<Answer> | Promise<Call<Answer>> {
   if (route.kind === 'Forecast') return forecastCall(model, headers, body, clock.epochMilliseconds());
   switch (route.action) {
     case 'V1Predict':
-      return predictCall(model, headers, body);
+      return jsonThreads.read(body, (json) => predictCall(model, headers, json));
     case 'V1Classify':
       return exampleCall('classify', model, headers, body);
     case 'V1Regress':
       return exampleCall('regress', model, headers, body);
     case 'V2Infer':
-      return inferCall(model, headers, body);
+      if (headers[jsonLengthHeader] !== undefined) return inferCall(model, headers, body);
+      return jsonThreads.read(body, (json) => inferCall(model, headers, json));
   }
 }
 

@@ -9,7 +9,7 @@ import { decodeExamples } from '../../model-server/protocol/example.ts';
 import { forecastInputs, parseForecast } from '../../model-server/protocol/forecast.ts';
 import { decodeGrpcInfer } from '../../model-server/protocol/grpc-infer.ts';
 import { decodeInfer } from '../../model-server/protocol/infer.ts';
-import { readNumberList } from '../../model-server/protocol/number-list.ts';
+import { findNumberList, NumberList } from '../../model-server/protocol/number-list.ts';
 import { decodePredict } from '../../model-server/protocol/predict.ts';
 import { datatypes, type Signature, type TensorSpec } from '../../model-server/protocol/tensor.ts';
 import { grpcStatus, readMessage } from '../../model-server/serve/grpc-method.ts';
@@ -74,11 +74,12 @@ export const DECODERS: readonly Decoder[] = [
       Buffer.from('[ 0.10000000149011612, -0, 1E+2,\n123456789012345678901, 0.00012345678901234567890 ]'),
     ],
     decode(bytes) {
-      const found = readNumberList(bytes, 0);
+      const found = findNumberList(bytes, 0);
       if (!found) throw invalid('', 'no list of plain numbers');
       const values: number[] = JSON.parse(bytes.toString('latin1', 0, found.end)).flat(Infinity);
-      const singles = found.list.takeElements('FP32')?.slice();
-      const doubles = found.list.takeElements('FP64');
+      const list = NumberList.of(bytes, found);
+      const singles = list.takeElements('FP32')?.slice();
+      const doubles = list.takeElements('FP64');
       if (singles?.some((single, index) => !Object.is(single, Math.fround(values[index]!)))) {
         throw new Error('other values of FP32 than those of JSON.parse');
       }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { freeMemory } from '../../../model-server/free-memory.ts';
-import { readNumberList } from '../../../model-server/protocol/number-list.ts';
+import { findNumberList, NumberList } from '../../../model-server/protocol/number-list.ts';
 
 test('an array that has its memory for itself is empty afterwards', () => {
   const array = new Float32Array(1024);
@@ -21,7 +21,8 @@ test('memory that is shared, or hardly any, is left', () => {
 
 test('numbers that are given up for another datatype are freed, those that are the tensor are not', () => {
   const numbers = Array.from({ length: 2000 }, (_, index) => index);
-  const list = () => readNumberList(Buffer.from(JSON.stringify(numbers)), 0)!.list;
+  const bytes = Buffer.from(JSON.stringify(numbers));
+  const list = () => NumberList.of(bytes, findNumberList(bytes, 0)!);
   const [kept, other] = [list(), list()];
   const singles = [kept.takeElements('FP32')!, other.takeElements('FP32')!];
   expect(other.takeElements('INT32')).toEqual(Int32Array.from(numbers));

@@ -3,13 +3,17 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { digestFile, sourceDigest } from '../../../../model-server/assembly/generate.ts';
 import { decodeInfer } from '../../../../model-server/protocol/infer.ts';
-import { extractNumberLists } from '../../../../model-server/protocol/json-body.ts';
-import { type NumberList, readNumberList } from '../../../../model-server/protocol/number-list.ts';
+import { extractNumberLists, findNumberLists } from '../../../../model-server/protocol/json-body.ts';
+import { findNumberList, NumberList } from '../../../../model-server/protocol/number-list.ts';
 import { decodePredict } from '../../../../model-server/protocol/predict.ts';
 import type { Datatype, NamedTensors, Signature } from '../../../../model-server/protocol/tensor.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const read = (text: string) => readNumberList(utf8(text), 0);
+const read = (text: string) => {
+  const bytes = utf8(text);
+  const found = findNumberList(bytes, 0);
+  return found && { list: NumberList.of(bytes, found), end: found.end };
+};
 
 /** Numbers as programs write them: shortest, fixed, with exponents, as a double that once was an FP32. */
 const written = fc.oneof(
@@ -246,8 +250,10 @@ describe('a request means the same, whether its lists are taken out or not', () 
 });
 
 test('lists are taken out where tensors stand, and only there', () => {
-  const found = (text: string) =>
-    extractNumberLists(utf8(text + padding))?.lists.map((list: NumberList) => list.plain());
+  const found = (text: string) => {
+    const body = utf8(text + padding);
+    return extractNumberLists(body, findNumberLists(body))?.lists.map((list) => list.plain());
+  };
   expect(found('{"instances": [[1, 2], [3, 4]]}')).toEqual([
     [
       [1, 2],

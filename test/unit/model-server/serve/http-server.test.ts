@@ -7,12 +7,12 @@ import pino from 'pino';
 import { systemClock } from '../../../../model-server/clock.ts';
 import { invalid } from '../../../../model-server/protocol/errors.ts';
 import { Admission } from '../../../../model-server/serve/admission.ts';
-import { jsonAnswer } from '../../../../model-server/serve/answer.ts';
+import { type Answer, jsonAnswer } from '../../../../model-server/serve/answer.ts';
 import type { Request } from '../../../../model-server/serve/batcher.ts';
 import { drain } from '../../../../model-server/serve/drain.ts';
 import type { HostedModel } from '../../../../model-server/serve/hosted-model.ts';
 import { createHttpServer, type Protocols } from '../../../../model-server/serve/http-server.ts';
-import { Inference } from '../../../../model-server/serve/inference.ts';
+import { type Call, Inference } from '../../../../model-server/serve/inference.ts';
 import { Statistics } from '../../../../model-server/serve/statistics.ts';
 
 // Other work on the machine may take its time; nothing here measures any.
@@ -29,6 +29,8 @@ let queued: number;
 let admission: Admission;
 /** Whether the engine answers by itself. */
 let answers: boolean;
+/** Requests that are read elsewhere. */
+let readings: { resolve(call: Call<Answer>): void; reject(error: Error): void }[];
 
 const log = pino({ level: 'silent' });
 const model = { id: 'm#1', lastInferenceAt: 0 } as HostedModel;
@@ -48,6 +50,9 @@ const protocols: Protocols = {
   },
   callOf: (_route, _model, _request, body) => {
     if (body.toString().includes('bad')) throw invalid('instances', 'bad was found');
+    if (body.toString().includes('elsewhere')) {
+      return new Promise((resolve, reject) => readings.push({ resolve, reject }));
+    }
     const answer = () =>
       body.toString().includes('large')
         ? { status: 200, contentType: 'application/octet-stream', body: Buffer.alloc(LARGE) }
@@ -59,6 +64,7 @@ const protocols: Protocols = {
 
 beforeEach(async () => {
   [submitted, withdrawn, inUse, counted, draining, queued, answers] = [[], 0, 0, [], false, 0, true];
+  readings = [];
   admission = new Admission({ maxBodyBytes: 1 << 20, maxHeldBytes: 2 << 20 });
   const queue = {
     capacity: 8,
@@ -175,6 +181,50 @@ describe('requests', () => {
     socket.destroy();
     await eventually(() => withdrawn === 1 && inUse === 0 && admission.heldBytes === 0);
     expect(counted).toEqual(['cancelled']);
+  });
+});
+
+describe('a request that is read elsewhere', () => {
+  const call: Call<Answer> = {
+    signature: 's',
+    inputs: new Map(),
+    answer: () => jsonAnswer(200, { read: 1 }),
+  };
+
+  test('is answered once it was read; its model stays meanwhile', async () => {
+    const answer = post('elsewhere');
+    await eventually(() => readings.length === 1);
+    expect([inUse, submitted.length, admission.heldBytes]).toEqual([1, 0, 9]);
+    readings[0]?.resolve(call);
+    expect(await (await answer).json()).toEqual({ read: 1 });
+    await eventually(() => admission.heldBytes === 0);
+    expect([inUse, counted]).toEqual([0, ['v1 200']]);
+  });
+
+  test('is told why it could not be read', async () => {
+    const answer = post('elsewhere');
+    await eventually(() => readings.length === 1);
+    readings[0]?.reject(invalid('instances', 'bad was found'));
+    expect([(await answer).status, await sentenceOf(await answer)]).toEqual([
+      400,
+      'instances: bad was found',
+    ]);
+    await eventually(() => admission.heldBytes === 0);
+    expect([inUse, counted]).toEqual([0, ['v1 400']]);
+  });
+
+  test.each<[string, () => void]>([
+    ['was read', () => readings[0]?.resolve(call)],
+    ['could not be read', () => readings[0]?.reject(new Error('too late'))],
+  ])('never runs when its client left before it %s', async (_what, end) => {
+    const { socket } = await raw();
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nelsewhere`);
+    await eventually(() => readings.length === 1);
+    socket.destroy();
+    await eventually(() => counted.length === 1 && inUse === 0 && admission.heldBytes === 0);
+    end();
+    expect((await post('hello')).status).toBe(200);
+    expect([submitted.length, inUse, counted]).toEqual([1, 0, ['cancelled', 'v1 200']]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Signature } from '../../../../model-server/protocol/tensor.ts';
 import { homePage } from '../../../../model-server/serve/home.ts';
 import type { ModelEntry } from '../../../../model-server/serve/host-words.ts';
 import type { HostedModel } from '../../../../model-server/serve/hosted-model.ts';
+import { JsonThreads } from '../../../../model-server/serve/json-threads.ts';
 import { stuckRun } from '../../../../model-server/serve/model-server.ts';
 import { findVersion } from '../../../../model-server/serve/named-model.ts';
 import { type ProtocolsOptions, protocolsOf } from '../../../../model-server/serve/protocols.ts';
@@ -48,6 +49,7 @@ function answer(path: string, more: { entry?: ModelEntry; illness?: string } = {
     models: oneModel(entry),
     statistics: new Statistics(),
     clock: new TestClock(),
+    jsonThreads: new JsonThreads(1),
     metrics: async () => ({ contentType: 'text/plain', text: 'metrics' }),
   });
   const route = routeOf('GET', path);
