@@ -208,14 +208,21 @@ class ShareLook {
     );
   }
 
-  /** Server-side apply, then without what others have added to the spec beside it. */
+  /**
+   * Server-side apply, then without what others have added to the spec beside it. What is not there is created: an apply
+   * would take over what somebody else has made and the copy does not show yet.
+   */
   async #write(desired: MirroredService, local: ModelService | undefined): Promise<ModelService> {
     const { client } = this.#tools;
     const signal = this.#signal;
-    const metadata = { ...desired.metadata, ...(local ? { uid: local.metadata.uid } : {}) };
+    const options = { fieldManager: AGENT_MANAGER, signal };
+    if (!local) return await client.create<ModelService>(resources.ModelService, desired, options);
+    const metadata = { ...desired.metadata, uid: local.metadata.uid };
     const object = { ...desired, metadata } as unknown as UntypedObject;
-    const options = { fieldManager: AGENT_MANAGER, force: true, signal };
-    const written = await client.apply<ModelService & UntypedObject>(resources.ModelService, object, options);
+    const written = await client.apply<ModelService & UntypedObject>(resources.ModelService, object, {
+      ...options,
+      force: true,
+    });
     const surplus = mergePatch(written.spec, desired.spec);
     if (surplus === undefined) return written;
     const { name, namespace, resourceVersion } = written.metadata;

@@ -45,6 +45,13 @@ export class RecordingClient {
     return found;
   }
 
+  async create(resource: Resource, object: KubeObject): Promise<KubeObject> {
+    const what = `${resource.kind} ${object.metadata.name}`;
+    this.#record(`create ${what}`, { object: object as UntypedObject });
+    if (this.existing.has(what)) throw failure('conflict', `${what} already exists`);
+    return object;
+  }
+
   async apply(
     resource: Resource,
     object: UntypedObject,
