@@ -55,8 +55,10 @@ export function decideRollout(input: RolloutInput): RolloutDecision {
   const { strategy } = service.spec.rollout;
   const isRolling = oldPods(input.pods, templateRevision).length > 0;
   switch (strategy) {
-    case 'Reload':
-      return decide(isRolling ? 'Held' : 'Settled', ONE_MORE, 'spec.rollout.strategy is Reload');
+    case 'Reload': {
+      const isHeld = isRolling || mayHaveOldPods(input);
+      return decide(isHeld ? 'Held' : 'Settled', ONE_MORE, 'spec.rollout.strategy is Reload');
+    }
     case 'Surge':
       return decide(isRolling ? 'Surging' : 'Settled', surgeOf(input), 'spec.rollout.strategy is Surge');
     case 'InPlace':
@@ -74,6 +76,20 @@ export function decideRollout(input: RolloutInput): RolloutDecision {
 /** Pods made from another template, without those that are on their way out. */
 function oldPods(pods: readonly Pod[], templateRevision: string): Pod[] {
   return pods.filter((pod) => !isEnding(pod) && !isUpdated(pod, templateRevision));
+}
+
+/**
+ * Whether the Deployment may have old pods that nobody has seen yet, as shortly after it was made. They are to stay as
+ * well, so it is held until its own count, of this template, says that there are none.
+ */
+function mayHaveOldPods({ deployment, templateRevision }: RolloutInput): boolean {
+  if (!deployment?.spec) return false;
+  const { metadata, spec, status = {} } = deployment;
+  const begun = spec.template?.metadata?.annotations?.[ANNOTATIONS.templateRevision];
+  if (begun !== templateRevision) return spec.replicas !== 0;
+  if (!spec.paused) return false;
+  const isCounted = status.observedGeneration === metadata.generation;
+  return !isCounted || (status.replicas ?? 0) > (status.updatedReplicas ?? 0);
 }
 
 export function isUpdated({ metadata }: Pod, templateRevision: string): boolean {

@@ -25,6 +25,13 @@ const deployment = (template: string, maxSurge: number, more: object = {}): Depl
     ...more,
   },
 });
+/** Of the wanted template, with what the cluster counts. */
+const counted = (spec: object, status: object): Deployment => ({
+  ...deployment('new', 1, spec),
+  metadata: { name: 'traffic', generation: 2 },
+  status: { observedGeneration: 2, ...status },
+});
+const reload = serviceWith({ rollout: { strategy: 'Reload' } });
 const oldPod = (name = 'a') => podOf(service, { name, templateRevision: 'old' });
 const extra = (since: string) => waitingPod(service, { name: 'extra', templateRevision: 'new', since });
 const full = { nodes: [gpuNode('n1', 3)], claims: [claim('traffic', 'n1', 3)] };
@@ -111,14 +118,43 @@ describe('the choice', () => {
       { service: serviceWith({ rollout: { strategy: 'InPlace' } }), gpus: roomy },
       { kind: 'InPlace' },
     ],
+    ['Reload is asked for', { service: reload, gpus: roomy }, { kind: 'Held' }],
     [
-      'Reload is asked for',
-      { service: serviceWith({ rollout: { strategy: 'Reload' } }), gpus: roomy },
+      'Reload, and no old pod is seen where there should be some',
+      { service: reload, pods: [] },
       { kind: 'Held' },
     ],
     [
-      'Reload, and no old pod is left',
-      { service: serviceWith({ rollout: { strategy: 'Reload' } }), pods: [] },
+      'Reload, and there should be none',
+      { service: reload, pods: [], deployment: deployment('old', 1, { replicas: 0 }) },
+      { kind: 'Settled' },
+    ],
+    [
+      'Reload, held, and not counted yet',
+      { service: reload, pods: [], deployment: counted({ paused: true }, { observedGeneration: 1 }) },
+      { kind: 'Held' },
+    ],
+    [
+      'Reload, held, and an old pod is counted',
+      {
+        service: reload,
+        pods: [],
+        deployment: counted({ paused: true }, { replicas: 3, updatedReplicas: 2 }),
+      },
+      { kind: 'Held' },
+    ],
+    [
+      'Reload, held, and no old pod is counted',
+      {
+        service: reload,
+        pods: [],
+        deployment: counted({ paused: true }, { replicas: 2, updatedReplicas: 2 }),
+      },
+      { kind: 'Settled' },
+    ],
+    [
+      'Reload, and all began with this template',
+      { service: reload, pods: [], deployment: counted({}, { observedGeneration: 1 }) },
       { kind: 'Settled' },
     ],
     [
