@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelService } from '../../crds/model-service.ts';
 import { REGION_ANNOTATIONS } from '../../crds/region.ts';
 import { resources } from '../../operator/kube/resources.ts';
+import type { HubConnection } from '../../operator/plan/agent/connection.ts';
 import type { City } from '../region/city.ts';
 import { startCity } from '../region/start-city.ts';
 import { TestAgent } from './agent-in.ts';
@@ -28,6 +29,11 @@ afterAll(async () => {
 const replicasOf = async (name: string) =>
   (await city.operator.get<ModelService>(resources.ModelService, name)).spec.replicas;
 
+/** Of the first cluster; on a slow machine an answer may be missing for a moment. */
+async function untilConnection(wanted: HubConnection): Promise<void> {
+  await city.operator.until(`it is ${wanted}`, async () => city.counted.connection === wanted);
+}
+
 async function untilReplicas(name: string, replicas: number): Promise<void> {
   await city.operator.until(`${name} has ${replicas}`, async () => (await replicasOf(name)) === replicas);
 }
@@ -47,21 +53,27 @@ test('at rest a heartbeat is one message, and nothing else is said', async () =>
       last = await heartbeat();
     }
   };
-  const content = async () => ({ ...(await hub.report()), sequence: undefined });
-  const total = () => Object.values(city.counted.messages).reduce((sum, count) => sum + count, 0);
+  const { messages } = city.counted;
   // Whatever is still under way is told with the next heartbeat at the latest.
   await heartbeats(2);
   for (;;) {
-    const told = await content();
-    const before = { total: total(), reports: city.counted.messages.report };
+    const { sequence, ...told } = (await hub.report())!;
+    const from = Date.parse(await heartbeat());
+    const before = { ...messages };
     await heartbeats(3);
-    if (city.counted.messages.report === before.reports) {
-      await hub.until('the answer was counted', async () => total() >= before.total + 3);
-      expect(total()).toBeLessThanOrEqual(before.total + 4);
+    const after = { ...messages };
+    const { sequence: last, ...content } = (await hub.report())!;
+    // The city has asked again what an answer that came too late had said.
+    if (after.look !== before.look) continue;
+    if (last === sequence) {
+      await hub.until('the answer was counted', async () => messages.heartbeat >= before.heartbeat + 3);
+      // On a busy machine some of them may have passed unseen here.
+      const passed = Math.round((Date.parse(await heartbeat()) - from) / 1000 / heartbeatSeconds);
+      expect(after.heartbeat).toBeLessThanOrEqual(before.heartbeat + passed + 1);
       break;
     }
     // Others use this cluster as well, and on a busy machine a session ends: that is told, but nothing twice.
-    expect(await content()).not.toEqual(told);
+    expect(content).not.toEqual(told);
   }
 }, 180_000);
 
@@ -70,31 +82,26 @@ describe('a hub that is away', () => {
     const key = city.key('alone');
     const grant = await hub.grant(key, 2);
     await untilReplicas('alone', 2);
-    await hub.until('the hub knows', async () => (await hub.claim(key))?.epoch === grant.epoch);
     const { fenced } = city.counted.grants;
+    const { sessions } = city.counted;
     await hubCluster.faults.pause();
     try {
-      await city.operator.until('a new session has begun', async () => city.counted.sessions > 0);
-      expect(city.counted.connection).toBe('Unreachable');
+      await city.operator.until('a new session has begun', async () => city.counted.sessions > sessions);
+      await untilConnection('Unreachable');
       await city.operator.patch('ms', 'alone', { spec: { replicas: 7 } });
       await untilReplicas('alone', 2);
     } finally {
       await hubCluster.faults.unpause();
     }
+    await hubCluster.untilUp();
     const late = { ...grant, epoch: grant.epoch + 100, floor: 9, ceiling: 9 };
     await hub.writeShare(key, late);
-    await hub.until('the city is back', async () => city.counted.connection === 'Connected', 60);
-    await hub.until('the late grant was judged', async () => city.counted.grants.fenced > fenced, 60);
-    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session, 60);
+    await hub.until('the city is back', async () => city.counted.connection === 'Connected');
+    await hub.until('the late grant was judged', async () => city.counted.grants.fenced > fenced);
+    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session);
     expect(await hub.claim(key)).toMatchObject({ epoch: grant.epoch, floor: 2, ceiling: 2 });
     expect(await replicasOf('alone')).toBe(2);
-    await hub.writeShare(key, {
-      ...late,
-      epoch: late.epoch + 1,
-      session: await hub.session(),
-      floor: 3,
-      ceiling: 3,
-    });
+    await hub.grant(key, 3);
     await untilReplicas('alone', 3);
   }, 300_000);
 
@@ -102,19 +109,18 @@ describe('a hub that is away', () => {
     const key = city.key('powerless');
     const grant = await hub.grant(key, 2);
     await untilReplicas('powerless', 2);
-    await hub.until('the hub knows', async () => (await hub.claim(key))?.epoch === grant.epoch);
     const { sessions } = city.counted;
     await hubCluster.faults.kill();
     try {
       await city.operator.until('a new session has begun', async () => city.counted.sessions > sessions);
-      expect(city.counted.connection).toBe('Unreachable');
+      await untilConnection('Unreachable');
       await city.operator.kubectl('delete', 'ms', 'powerless');
       await untilReplicas('powerless', 2);
     } finally {
       await hubCluster.faults.restart();
     }
-    await hub.until('the city is back', async () => city.counted.connection === 'Connected', 60);
-    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session, 60);
+    await hub.until('the city is back', async () => city.counted.connection === 'Connected');
+    await hub.until('its new session is known', async () => (await hub.session()) !== grant.session);
     expect(await hub.claim(key)).toMatchObject({ epoch: grant.epoch, floor: 2, ceiling: 2 });
     await hub.grant(key, 3);
     await untilReplicas('powerless', 3);
@@ -125,10 +131,11 @@ describe('a second cluster of the same name', () => {
   test('finds the first, says no more than that it is there, and takes over when the first is gone', async () => {
     const second = await TestAgent.start(hubCluster, hub);
     try {
-      await hub.until('it stands back', async () => second.counted.connection === 'Displaced', 60);
+      await hub.until('it stands back', async () => second.counted.connection === 'Displaced');
       const holder = (await hub.lease()).spec!.holderIdentity!;
       expect(second.counted.messages).toMatchObject({ report: 0, heartbeat: 0 });
-      expect(city.counted.connection).toBe('Connected');
+      // That which holds the name goes on.
+      await untilConnection('Connected');
       const contender = async () => {
         return (await hub.lease()).metadata.annotations?.[REGION_ANNOTATIONS.contender]?.split(' ')[0];
       };
@@ -139,7 +146,7 @@ describe('a second cluster of the same name', () => {
       await hub.until('it takes over', async () => second.counted.connection === 'Connected', 90);
       expect((await hub.lease()).spec!.holderIdentity).not.toBe(holder);
       city.run();
-      await hub.until('the first stands back', async () => city.counted.connection === 'Displaced', 60);
+      await hub.until('the first stands back', async () => city.counted.connection === 'Displaced');
       await hub.until('and says who it is', async () => (await contender()) === holder);
       await city.halt();
       await hub.until('nobody else wants the name', async () => (await contender()) === undefined);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilFurnished, untilKnown } from './cluster.ts';
 import { chart } from './helm.ts';
 
 /** The life of a release on a real API server. No pods run here; the end-to-end tests have those. */
@@ -12,6 +12,8 @@ describe('a release of the chart', () => {
   beforeAll(async () => {
     city = await cluster();
     namespace = await city.freshNamespace('release');
+    // What comes later would be taken for a change by an upgrade.
+    await untilFurnished(city, namespace);
     // Other tests have applied the CRD by themselves.
     await release('install', ['--take-ownership']);
   });
@@ -44,12 +46,7 @@ describe('a release of the chart', () => {
   test('shows in its notes a ModelService that the API server accepts', async () => {
     const notes = await city.helm(['get', 'notes', 'aicity-operator', '-n', namespace]);
     const manifest = /<<YAML\n([\s\S]*?)\n\s*YAML\n/.exec(notes)![1]!.replace(/^ {2}/gm, '');
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/modelservices.aicity.io',
-      '--timeout=30s',
-    ]);
+    await untilKnown(city, 'modelservices.aicity.io');
     const answer = await city.kubectl(
       ['create', '--dry-run=server', '--validate=strict', '-n', namespace, '-f', '-'],
       manifest,

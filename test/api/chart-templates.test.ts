@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
-import { cluster } from './cluster.ts';
+import { cluster, untilFurnished } from './cluster.ts';
 import { chart, helm, type Manifest, render, renderObjects } from './helm.ts';
 
 const everything = [
@@ -69,12 +69,7 @@ describe('the chart', () => {
     const { template } = deployment['spec'] as { template: Manifest };
     const pod = { ...template, apiVersion: 'v1', kind: 'Pod', metadata: { name: 'operator', namespace } };
     const spec = { ...(template['spec'] as object), serviceAccountName: 'default' };
-    await city.until(
-      'the service account is there',
-      20,
-      async () =>
-        (await city.kubectl(['get', 'serviceaccount', 'default', '-n', namespace, '-o', 'name'])) !== '',
-    );
+    await untilFurnished(city, namespace);
     const answer = await city.kubectl(
       ['create', '--dry-run=server', '-f', '-'],
       JSON.stringify({ ...pod, spec }),

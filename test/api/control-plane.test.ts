@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { City } from '../region/city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilKnown } from './cluster.ts';
 
 describe('the control plane for API tests', () => {
   let city: City;
@@ -26,7 +26,7 @@ describe('the control plane for API tests', () => {
 
   test('accepts a custom resource definition and refuses an object that breaks its rules', async () => {
     await city.apply(lampDefinition);
-    await city.kubectl(['wait', '--for=condition=Established', 'crd/lamps.test.aicity.io', '--timeout=30s']);
+    await untilKnown(city, 'lamps.test.aicity.io');
     const namespace = await city.freshNamespace();
     await city.kubectl(['apply', '-n', namespace, '-f', '-'], lamp(60));
     expect(await city.kubectl(['get', 'lamp', 'l', '-n', namespace, '-o', 'jsonpath={.spec.watts}'])).toBe(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import type { City } from '../region/city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilFurnished, untilKnown } from './cluster.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const examples = join(root, 'examples');
@@ -29,13 +29,9 @@ describe.each(manifests)('%s', (file) => {
   beforeAll(async () => {
     city = await cluster();
     await city.apply(readFileSync(join(root, 'crds', 'modelservices.aicity.io.yaml'), 'utf8'));
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/modelservices.aicity.io',
-      '--timeout=60s',
-    ]);
+    await untilKnown(city, 'modelservices.aicity.io');
     namespace = await city.freshNamespace('example');
+    await untilFurnished(city, namespace); // no pod is accepted before its account is there
     await city.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted']);
   });
 

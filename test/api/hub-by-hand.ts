@@ -48,7 +48,7 @@ export class HubByHand {
         'wait',
         '--for=condition=Established',
         `crd/${plural}.aicity.io`,
-        '--timeout=30s',
+        '--timeout=60s',
       ]);
     }
     await cluster.apply(JSON.stringify(cityRole()));
@@ -96,20 +96,31 @@ export class HubByHand {
     await this.#cluster.kubectl(['patch', ...lease, '--type=merge', '-p', patch]);
   }
 
-  /** Writes a share with a grant for the session that the city is in, or for another. */
+  /**
+   * Writes a share with a grant for the session that the city is in, and waits until the city says that it obeys it. As
+   * every hub does, it grants anew when a city that a slow machine kept from beating has begun a new session meanwhile.
+   */
   async grant(
     key: string,
     floor: number,
-    { ceiling = floor, spec = {}, session }: { ceiling?: number; spec?: object; session?: string } = {},
+    { ceiling = floor, spec = {} }: { ceiling?: number; spec?: object } = {},
   ): Promise<ShareGrant> {
-    this.#epoch += 1;
-    const grant = { epoch: this.#epoch, session: session ?? (await this.session()), floor, ceiling };
-    await this.writeShare(key, grant, spec);
+    let grant: ShareGrant = { epoch: 0, session: '', floor, ceiling };
+    await this.until(`the grant for ${key} is obeyed`, async () => {
+      const session = await this.session();
+      if (grant.session !== session) {
+        const next = { ...grant, epoch: this.#epoch + 1, session };
+        await this.writeShare(key, next, spec);
+        grant = next;
+      }
+      return (await this.claim(key))?.epoch === grant.epoch;
+    });
     return grant;
   }
 
-  /** Writes a share as it is, with any grant. */
+  /** Writes a share as it is, with any grant; what is granted after it has a higher epoch. */
   async writeShare(key: string, grant: ShareGrant, spec: object = {}): Promise<void> {
+    this.#epoch = Math.max(this.#epoch, grant.epoch);
     const [serviceNamespace = '', serviceName = ''] = key.split('/');
     const { floor, ceiling } = grant;
     const autoscaling = ceiling > floor && floor > 0 ? { autoscaling: { maxReplicas: ceiling } } : {};
@@ -176,7 +187,7 @@ export class HubByHand {
     return session;
   }
 
-  async until(what: string, check: () => Promise<boolean>, seconds = 60): Promise<void> {
+  async until(what: string, check: () => Promise<boolean>, seconds = 120): Promise<void> {
     await this.#cluster.until(what, seconds, check);
   }
 

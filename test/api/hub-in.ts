@@ -66,14 +66,18 @@ export class TestHub {
     return await this.admin.create<CityCluster & KubeObject>(resources.CityCluster, object);
   }
 
-  /** The token of a city, as soon as there is one. */
+  /** The token of a city, as soon as there is one and the API server knows it and the rights that go with it. */
   async token(city: string): Promise<string> {
-    const at = { namespace: cityNamespace(city), name: CITY_OBJECTS.tokenSecret };
+    const namespace = cityNamespace(city);
+    const at = { namespace, name: CITY_OBJECTS.tokenSecret };
     let token = '';
-    await this.#city.until(`${city} has a token`, 60, async () => {
+    await this.#city.until(`${city} has a token`, 120, async () => {
       const secret = await this.admin.get<KubeObject & { data?: { token?: string } }>(resources.Secret, at);
       token = Buffer.from(secret.data?.token ?? '', 'base64').toString();
-      return token !== '';
+      if (token === '') return false;
+      const client = this.connectAs(token);
+      await client.list(resources.ModelService, { namespace }).finally(() => client.close());
+      return true;
     });
     return token;
   }

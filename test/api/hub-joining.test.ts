@@ -8,6 +8,9 @@ import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import { TestHub } from './hub-in.ts';
 
+/** The garbage collector hears of a kind only after up to half a minute; a namespace is then emptied kind by kind. */
+const REMOVED_SECONDS = 120;
+
 /** The hub has the rights of the chart and no others: what it needs and lacks fails these tests. */
 describe('joining', () => {
   let city: City;
@@ -101,9 +104,9 @@ describe('joining', () => {
     await city.until('the report is back', 60, async () => {
       return (await uidOf(resources.CityReport, namespace, 'city')) !== undefined;
     });
-    await hub.admin.delete(resources.Namespace, { name: namespace });
     const gone = await uidOf(resources.Namespace, '', namespace);
-    await city.until('the namespace is another', 60, async () => {
+    await hub.admin.delete(resources.Namespace, { name: namespace });
+    await city.until('the namespace is another', REMOVED_SECONDS, async () => {
       const uid = await uidOf(resources.Namespace, '', namespace);
       return uid !== undefined && uid !== gone;
     });
@@ -160,7 +163,7 @@ describe('joining', () => {
     } as KubeObject;
     await hub.operator.create(resources.ModelService, share);
     await hub.admin.delete(resources.CityCluster, { name: metadata.name });
-    await city.until('the namespace is gone', 60, async () => {
+    await city.until('the namespace is gone', REMOVED_SECONDS, async () => {
       return (await uidOf(resources.Namespace, '', namespace)) === undefined;
     });
   });
@@ -175,7 +178,7 @@ describe('joining', () => {
       metadata: { name: metadata.name },
       spec: {},
     } as KubeObject);
-    await city.until('the namespace is another', 60, async () => {
+    await city.until('the namespace is another', REMOVED_SECONDS, async () => {
       const now = await uidOf(resources.Namespace, '', namespace);
       return now !== undefined && now !== uid;
     });

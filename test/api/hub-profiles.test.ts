@@ -8,7 +8,7 @@ import { noMetrics } from '../../operator/runtime/metrics.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import { TestHub } from './hub-in.ts';
-import { upstreamDefinition } from './upstream-definitions.ts';
+import { installUpstream } from './upstream-definitions.ts';
 
 /** With the upstream project's own definition, and the rights of the chart. */
 describe('ClusterProfiles', () => {
@@ -20,25 +20,19 @@ describe('ClusterProfiles', () => {
   beforeAll(async () => {
     city = await cluster();
     hub = await TestHub.start(city);
-    await city.apply(await upstreamDefinition('ClusterProfile'));
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/clusterprofiles.multicluster.x-k8s.io',
-      '--timeout=30s',
-    ]);
+    await installUpstream(city, 'ClusterProfile');
     running = profiles().run(stop.signal);
   });
   afterAll(async () => {
     stop.abort();
     await running;
     await hub.stop();
-    await city.kubectl(['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io', '--wait=false']);
+    await city.kubectl(['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io']);
   });
 
   function profiles(): ClusterProfiles {
     const log = pino({ level: process.env['AICITY_TEST_LOG'] ?? 'silent' });
-    const tools = { client: hub.operator, clock, log, metrics: noMetrics };
+    const tools = { client: hub.operator, clock, log, metrics: noMetrics, askEverySeconds: 1 };
     return new ClusterProfiles({
       ...tools,
       cityClusters: hub.stores.cityClusters,
@@ -78,7 +72,8 @@ describe('ClusterProfiles', () => {
     });
     expect(await find(metadata.name)).toMatchObject({ status: { version: { kubernetes: 'v1.34.1' } } });
     await hub.admin.delete(resources.CityCluster, { name: metadata.name });
-    await city.until('it is gone', 60, async () => (await find(metadata.name)) === undefined);
+    // The garbage collector hears of a new kind only after up to half a minute.
+    await city.until('it is gone', 120, async () => (await find(metadata.name)) === undefined);
   });
 
   test('one with the label makes a city, which then joins like any other', async () => {

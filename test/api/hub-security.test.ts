@@ -5,7 +5,7 @@ import { isKubeError, type KubeClient } from '../../operator/kube/client.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import type { City } from '../region/city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilFurnished } from './cluster.ts';
 import { type Manifest, renderObjects } from './helm.ts';
 import { TestHub } from './hub-in.ts';
 
@@ -78,9 +78,7 @@ describe('the token of a city', () => {
       await hub.operator.create(resources.ModelService, { metadata, spec } as KubeObject);
     }
     const somewhere = await city.freshNamespace('anybody');
-    const nobody = hub.connectAs(
-      (await city.kubectl(['create', 'token', 'default', '-n', somewhere])).trim(),
-    );
+    const nobody = hub.connectAs(await tokenOfDefault(somewhere));
     await untilPoliciesHold();
     asked = await questions();
     anybody = await allowed(somewhere, asked, nobody);
@@ -93,6 +91,12 @@ describe('the token of a city', () => {
       await city.kubectl(['delete', kind, metadata.name, '--ignore-not-found']);
     }
   });
+
+  /** Of the account that the controllers make in every namespace. */
+  async function tokenOfDefault(namespace: string): Promise<string> {
+    await untilFurnished(city, namespace);
+    return (await city.kubectl(['create', 'token', 'default', '-n', namespace])).trim();
+  }
 
   /** An API server learns of a policy a moment after it was made. */
   async function untilPoliciesHold(): Promise<void> {
@@ -149,8 +153,18 @@ describe('the token of a city', () => {
     });
   });
 
-  /** Every resource and subresource that the API server serves, with every verb, and verbs beyond them. */
+  /** All there is to ask. A group whose definitions another test has just removed may be named a moment longer. */
   async function questions(): Promise<Question[]> {
+    let all: Question[] = [];
+    await city.until('all groups that are named are served', 60, async () => {
+      all = await questionsNow();
+      return true;
+    });
+    return all;
+  }
+
+  /** Every resource and subresource that the API server serves, with every verb, and verbs beyond them. */
+  async function questionsNow(): Promise<Question[]> {
     const groups = await hub.admin.request<{ groups: { preferredVersion: { groupVersion: string } }[] }>({
       method: 'GET',
       path: '/apis',
@@ -183,11 +197,13 @@ describe('the token of a city', () => {
     as: KubeClient = client,
   ): Promise<string[]> {
     const answers = await Promise.all(
+      // They are thousands, of which a slow machine answers some only after all others.
       asked.map(async ({ verb, group, resource, name }) => {
         const [plural, subresource = ''] = resource.split('/');
         const { status } = await as.request<{ status: { allowed: boolean } }>({
           method: 'POST',
           path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+          timeoutSeconds: 240,
           body: {
             apiVersion: 'authorization.k8s.io/v1',
             kind: 'SelfSubjectAccessReview',
@@ -401,8 +417,7 @@ describe('the token of a city', () => {
   });
 
   test('leads nowhere with the account of another service in the same namespace', async () => {
-    const token = (await city.kubectl(['create', 'token', 'default', '-n', own])).trim();
-    const stranger = hub.connectAs(token);
+    const stranger = hub.connectAs(await tokenOfDefault(own));
     await expect(stranger.list(resources.ModelService, { namespace: own })).rejects.toMatchObject({
       status: 403,
     });

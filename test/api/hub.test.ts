@@ -47,30 +47,40 @@ describe('a placed service', () => {
 
   test('is spread over the cities, and its status sums them', async () => {
     await hub.applyService('traffic', { replicas: 5 });
-    const status = await hub.untilReady('traffic', 5);
+    await hub.untilReady('traffic', 5);
     expect(total(readyIn('traffic'))).toBe(5);
-    expect(status).toMatchObject({ replicas: 5, readyOfWanted: '5/5', model: { version: '3' } });
-    expect(status.cities?.map(({ known }) => known)).toEqual([true, true, true]);
-    expect(status.endpoints?.map(({ weight }) => weight).sort()).toEqual([1, 2, 2]);
     // The sums follow the reports at once, the decisions with the next look.
-    await hub.until('every city has what it was given', async () => {
-      const { decisions = [] } = await hub.status('traffic');
-      return decisions.length === 3 && decisions.every(({ reason }) => reason === 'Placed');
+    await hub.until('the status says all of it', async () => {
+      const status = await hub.status('traffic');
+      expect(status).toMatchObject({ replicas: 5, readyOfWanted: '5/5', model: { version: '3' } });
+      expect(status.cities?.map(({ known }) => known)).toEqual([true, true, true]);
+      expect(status.endpoints?.map(({ weight }) => weight).sort()).toEqual([1, 2, 2]);
+      expect(status.decisions?.map(({ reason }) => reason)).toEqual(['Placed', 'Placed', 'Placed']);
+      return true;
     });
   });
 
   test('at rest nothing is written, whatever else is done', async () => {
-    const versions = async () => [
-      (await hub.service('traffic')).metadata.resourceVersion,
-      ...(await Promise.all(
-        cities().map(async (city) => (await shareOf('traffic', city))?.metadata.resourceVersion),
-      )),
+    const objects = async (): Promise<(KubeObject | undefined)[]> => [
+      await hub.service('traffic'),
+      ...(await Promise.all(cities().map((city) => shareOf('traffic', city)))),
     ];
-    const before = await versions();
-    await hub.applyService('passing', { replicas: 1 });
-    await hub.untilReady('passing', 1);
-    await removed('passing');
-    expect(await versions()).toEqual(before);
+    const versionOf = (object: KubeObject | undefined) => object?.metadata.resourceVersion;
+    const contentOf = (object: KubeObject | undefined) =>
+      object && { ...object, metadata: { annotations: object.metadata.annotations } };
+    for (;;) {
+      const before = await objects();
+      await hub.applyService('passing', { replicas: 1 });
+      await hub.untilReady('passing', 1);
+      await removed('passing');
+      const after = await objects();
+      const isWritten = after.map((object, index) => versionOf(object) !== versionOf(before[index]));
+      if (!isWritten.includes(true)) break;
+      // Figures may follow a while later, and on a busy machine a city is late: that is told, but nothing twice.
+      for (const [index, object] of after.entries()) {
+        if (isWritten[index]) expect(contentOf(object)).not.toEqual(contentOf(before[index]));
+      }
+    }
   });
 
   test('kubectl scale on the hub takes effect in the cities', async () => {
@@ -83,6 +93,10 @@ describe('a placed service', () => {
   });
 
   test('a changed model reaches the shares without a new grant', async () => {
+    await hub.until('nothing is on its way any more', async () => {
+      const { conditions = [] } = await hub.status('traffic');
+      return conditions.some(({ type, status }) => type === 'Reconciling' && status === 'False');
+    });
     const before = await Promise.all(cities().map((city) => shareOf('traffic', city)));
     await hub.applyService('traffic', { replicas: 3, model: { uri: 'https://models.example/other' } });
     await hub.until('the shares have it', async () => {
@@ -110,14 +124,15 @@ describe('a placed service', () => {
   });
 
   test('each city is told how often to beat and where to look', async () => {
-    const lease = await hub.client.get<KubeObject>(resources.Lease, {
-      name: 'heartbeat',
-      namespace: porto.namespace,
-    });
-    expect(lease.metadata.annotations?.[REGION_ANNOTATIONS.heartbeatSeconds]).toBe('5');
-    expect(JSON.parse(lease.metadata.annotations![REGION_ANNOTATIONS.peers]!)).toEqual({
-      [faro.name]: 'http://faro.example',
-      [lisbon.name]: 'http://lisbon.example',
+    const name = { name: 'heartbeat', namespace: porto.namespace };
+    await hub.until('it is told', async () => {
+      const { annotations = {} } = (await hub.client.get<KubeObject>(resources.Lease, name)).metadata;
+      expect(annotations[REGION_ANNOTATIONS.heartbeatSeconds]).toBe('5');
+      expect(JSON.parse(annotations[REGION_ANNOTATIONS.peers]!)).toEqual({
+        [faro.name]: 'http://faro.example',
+        [lisbon.name]: 'http://lisbon.example',
+      });
+      return true;
     });
   });
 });
@@ -145,7 +160,7 @@ describe('a hub that dies', () => {
       return (await hub.status('interrupted')).readyReplicas === 4;
     });
     expect(most).toBeLessThanOrEqual(5);
-    expect(held('interrupted')).toBe(4);
+    await hub.until('no more is held', async () => held('interrupted') === 4);
     const { placement } = await hub.status('interrupted');
     const epochs = placement!.shares!.map(({ grant }) => grant.epoch);
     expect(new Set(epochs).size).toBe(epochs.length);
@@ -221,20 +236,18 @@ describe('a city', () => {
     });
     const status = await hub.untilReady('air', 6);
     expect(status.endpoints?.map(({ city }) => city)).toEqual([faro.name, lisbon.name].sort());
-    expect((await hub.cityCluster(porto.name)).status?.conditions?.[0]).toMatchObject({ reason: 'Lost' });
+    await hub.until('its CityCluster says that it is lost', async () => {
+      return (await hub.cityCluster(porto.name)).status?.conditions?.[0]?.reason === 'Lost';
+    });
     expect(porto.readyOf(hub.key('air'))).toBe(lost);
     porto.comeBack();
     await hub.until('it gave back what is held twice', async () => porto.readyOf(hub.key('air')) === 0);
     expect(total(readyIn('air'))).toBe(6);
-    const events = await hub.kubectl(
-      'get',
-      'events',
-      '-n',
-      hub.namespace,
-      '-o',
-      'jsonpath={.items[*].reason}',
-    );
-    for (const reason of ['Lost', 'StandsIn']) expect(events).toContain(reason);
+    const reasons = ['get', 'events', '-n', hub.namespace, '-o', 'jsonpath={.items[*].reason}'];
+    await hub.until('events tell of it', async () => {
+      const told = await hub.kubectl(...reasons);
+      return ['Lost', 'StandsIn'].every((reason) => told.includes(reason));
+    });
   }, 300_000);
 
   test('that is drained gives up its replicas as others become ready, and says when it is empty', async () => {
@@ -282,10 +295,11 @@ describe('a city', () => {
   });
 
   test('whose name another cluster wants goes on, and is told of', async () => {
-    const annotation = `${REGION_ANNOTATIONS.contender}=stranger ${new Date().toISOString()}`;
-    await hub.kubectl('-n', cityNamespace(porto.name), 'annotate', 'lease', 'heartbeat', annotation);
+    const lease = ['-n', cityNamespace(porto.name), 'annotate', '--overwrite', 'lease', 'heartbeat'];
     const ready = async () => (await hub.cityCluster(porto.name)).status?.conditions?.[0];
     await hub.until('it is told', async () => {
+      // Who wants the name says so again and again; it is believed for a few seconds each time.
+      await hub.kubectl(...lease, `${REGION_ANNOTATIONS.contender}=stranger ${new Date().toISOString()}`);
       const { reason, status, message = '' } = (await ready()) ?? {};
       return reason === 'TwoAgents' && status === 'True' && message.includes('the cluster stranger wants');
     });

@@ -13,7 +13,7 @@ import { resources } from '../../operator/kube/resources.ts';
 import type { City } from '../region/city.ts';
 import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { startCity } from '../region/start-city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilKnown } from './cluster.ts';
 import { accessTo, InstalledOperator } from './installed.ts';
 import { adminClient } from './operator-account.ts';
 import { PlayedCity } from './played-city.ts';
@@ -29,6 +29,8 @@ describeWithLocalImage('a hub and a city, as installed', () => {
   const suffix = randomBytes(3).toString('hex');
   const namespace = `rights-${suffix}`;
   const porto = `porto-${suffix}`;
+  /** Waits until it is gone: one that is still on its way out is lost to whoever installs it again. */
+  const removeProfiles = ['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io', '--ignore-not-found'];
   /** Others that a hub knows of; nobody else runs there. */
   const played: PlayedCity[] = [];
   let hubCluster: City;
@@ -40,7 +42,9 @@ describeWithLocalImage('a hub and a city, as installed', () => {
   beforeAll(async () => {
     hubCluster = await cluster();
     await installRegionDefinitions(hubCluster);
+    await untilKnown(hubCluster, 'cityclusters.aicity.io');
     await hubCluster.kubectl(['delete', 'cityclusters', '--all']);
+    await hubCluster.kubectl(removeProfiles);
     // The hub publishes its cities where this API is known, which takes rights too.
     await hubCluster.apply(await upstreamDefinition('ClusterProfile'));
     client = adminClient(hubCluster);
@@ -56,10 +60,10 @@ describeWithLocalImage('a hub and a city, as installed', () => {
     const settings = ['--ignore-not-found', '--wait=false'];
     await hubCluster.kubectl(['delete', 'cityclusters', '--all', ...settings]);
     await hubCluster.kubectl(['delete', 'namespace', namespace, ...settings]);
-    await hubCluster.kubectl(['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io', ...settings]);
+    await hubCluster.kubectl(removeProfiles);
     await client.close();
     await cityCluster?.stop();
-  }, 120_000);
+  }, 300_000);
 
   const service = async (name: string) =>
     await client.get<ModelService & KubeObject>(resources.ModelService, { name, namespace });
@@ -152,7 +156,7 @@ describeWithLocalImage('a hub and a city, as installed', () => {
 
   test('a service that is deleted on the hub leaves the city', async () => {
     await client.delete(resources.ModelService, { name: 'traffic', namespace });
-    await cityCluster.until('it is gone', 60, async () => {
+    await cityCluster.until('it is gone', 120, async () => {
       return (await cityCluster.kubectl(['get', 'modelservices,pods', '-n', namespace, '-o', 'name'])) === '';
     });
     await hubCluster.until('no share is left', 60, async () => {

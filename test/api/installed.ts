@@ -61,7 +61,7 @@ export class InstalledOperator {
     await writeFile(join(folder, 'config'), config, { mode: 0o644 });
     const container = await startContainer(city, namespace, folder);
     const operator = new InstalledOperator(city, namespace, container, folder);
-    await city.until('the operator leads', 60, async () => {
+    await city.until('the operator leads', 120, async () => {
       const told = await operator.log();
       if (told.includes('"msg":"leading"')) return true;
       throw new Error(told.slice(-2000));
@@ -89,9 +89,14 @@ export class InstalledOperator {
     await this.#city.helm(['uninstall', 'aicity-operator', '-n', this.#namespace, '--ignore-not-found']);
   }
 
+  /** Waits for the garbage collector, too: the next operator in this city serves the same part of the API. */
   async remove(): Promise<void> {
     await docker(['rm', '--force', this.container]);
     await this.uninstall();
+    await this.#city.until('its APIServices are gone', 120, async () => {
+      const servedFrom = ['get', 'apiservices', '-o', 'jsonpath={.items[*].spec.service.namespace}'];
+      return !(await this.#city.kubectl(servedFrom)).split(' ').includes(this.#namespace);
+    });
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

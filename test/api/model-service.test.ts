@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
-import { cluster } from './cluster.ts';
+import { cluster, untilKnown } from './cluster.ts';
 
 const uri = 'https://models.example/traffic';
 
@@ -176,12 +176,7 @@ describe('kubectl and the ModelService contract', () => {
     await city.apply(
       readFileSync(new URL('../../crds/modelservices.aicity.io.yaml', import.meta.url), 'utf8'),
     );
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/modelservices.aicity.io',
-      '--timeout=30s',
-    ]);
+    await untilKnown(city, 'modelservices.aicity.io');
     namespace = await city.freshNamespace();
   });
 

@@ -54,14 +54,20 @@ export async function startObjectStore(): Promise<ObjectStore> {
   };
 }
 
-/** Nobody listens there; somebody else could take it in between, which has not been seen. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return (address as { port: number }).port;
+/**
+ * Nobody listens there. It is below the range from which the kernel hands out ports, so that nobody else is likely to
+ * take it in between.
+ */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  for (;;) {
+    const port = 22_000 + Math.floor(Math.random() * 4_000);
+    const isFree = await new Promise<boolean>((done) => {
+      const server = createServer();
+      server.on('error', () => done(false));
+      server.listen(port, host, () => server.close(() => done(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 export async function untilItAnswers(url: string, server: ChildProcess): Promise<void> {

@@ -8,7 +8,7 @@ import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import type { Manifest } from './helm.ts';
 import { installRegionDefinitions } from './region-hub.ts';
-import { upstreamDefinition } from './upstream-definitions.ts';
+import { installUpstream } from './upstream-definitions.ts';
 
 const file = (name: string) =>
   readFileSync(join(repository, 'examples', 'open-cluster-management', name), 'utf8');
@@ -24,17 +24,11 @@ describe('a ModelService under Open Cluster Management', () => {
   beforeAll(async () => {
     city = await cluster();
     await installRegionDefinitions(city);
-    for (const kind of KINDS) {
-      const definition = await upstreamDefinition(kind);
-      const { metadata } = load(definition) as Manifest;
-      names.push(metadata.name);
-      await city.apply(definition);
-      await city.kubectl(['wait', '--for=condition=Established', `crd/${metadata.name}`, '--timeout=30s']);
-    }
+    for (const kind of KINDS) names.push(await installUpstream(city, kind));
     namespace = await city.freshNamespace('ocm');
   });
   afterAll(async () => {
-    await city.kubectl(['delete', 'crd', ...names, '--wait=false']);
+    await city.kubectl(['delete', 'crd', ...names]);
   });
 
   const objects = loadAll(file('traffic.yaml')) as Manifest[];

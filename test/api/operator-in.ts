@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { ServiceCondition } from '../../crds/conditions.ts';
 import type { LoadReport } from '../../crds/load-report.ts';
 import type { ModelService, ModelServiceStatus } from '../../crds/model-service.ts';
+import { isKubeError } from '../../operator/kube/errors.ts';
 import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import { fromFile } from '../../operator/kube/kubeconfig.ts';
 import type { KubeObject, UntypedObject } from '../../operator/kube/objects.ts';
@@ -29,6 +30,9 @@ const settings: Settings = {
   imagePullSecrets: [],
 };
 
+/** As often as real ones: a report is believed for ten seconds. */
+const REPORT_EVERY_MS = 2_000;
+
 /** An operator that is at work until `stop()`. */
 export class TestOperator {
   readonly namespace: string;
@@ -43,6 +47,10 @@ export class TestOperator {
   #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #lookAtAll = () => {};
+  /** What the pods of a service report again and again, by its name. */
+  readonly #voices = new Map<string, LoadReport[]>();
+  #sequence = 0;
+  #speaking: NodeJS.Timeout | undefined;
 
   private constructor(city: City, namespace: string, isHub: boolean) {
     this.#city = city;
@@ -113,6 +121,7 @@ export class TestOperator {
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#speaking);
     this.#stop.abort();
     await this.#running;
     await this.client.close();
@@ -158,46 +167,58 @@ export class TestOperator {
   }
 
   async until(what: string, check: () => Promise<boolean>): Promise<void> {
-    await this.#city.until(what, 60, check);
+    await this.#city.until(what, 120, check);
   }
 
   /** A JSON merge patch as a person with kubectl would send it. */
-  async patch(kind: string, name: string, patch: object, ...more: string[]): Promise<void> {
+  async patch(kind: string, name: string, patch: object): Promise<void> {
     const json = JSON.stringify(patch);
-    await this.#city.kubectl([
-      'patch',
-      kind,
-      name,
-      '-n',
-      this.namespace,
-      '--type=merge',
-      '-p',
-      json,
-      ...more,
-    ]);
+    await this.#city.kubectl(['patch', kind, name, '-n', this.namespace, '--type=merge', '-p', json]);
   }
 
   async kubectl(...args: string[]): Promise<string> {
     return await this.#city.kubectl([...args, '-n', this.namespace]);
   }
 
-  /** Plays kubelet and model server: every pod of the service is ready and reports what it serves. */
+  /**
+   * Plays kubelet and model server: every pod of the service is ready, and reports what it serves from now on, also
+   * to the operator of after a restart.
+   */
   async letPodsServe(name: string, uri: string): Promise<void> {
     const pods = await this.list(resources.Pod, `aicity.io/service=${name}`);
-    for (const pod of pods) {
-      if (pod.metadata.deletionTimestamp) continue;
-      const conditions = ['PodScheduled', 'ContainersReady', 'Ready'].map((type) => ({
-        type,
-        status: 'True',
-        lastTransitionTime: new Date().toISOString(),
-      }));
-      await this.patch(
-        'pod',
-        pod.metadata.name,
-        { status: { phase: 'Running', conditions } },
-        '--subresource=status',
-      );
-      this.registry.accept(reportOf(pod, name, uri));
+    const alive = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
+    await Promise.all(alive.map((pod) => this.#makeReady(pod)));
+    const reports = alive.map((pod) => reportOf(pod, name, uri));
+    this.#voices.set(name, reports);
+    this.#speak();
+    this.#speaking ??= setInterval(() => this.#speak(), REPORT_EVERY_MS);
+  }
+
+  /** The pods of the service are still ready, and nothing is heard of them any more. */
+  silencePods(name: string): void {
+    this.#voices.delete(name);
+  }
+
+  #speak(): void {
+    this.#sequence += 1;
+    for (const report of [...this.#voices.values()].flat()) {
+      this.registry.accept({ ...report, sequence: this.#sequence });
+    }
+  }
+
+  /** One that is replaced at this moment may be gone already. */
+  async #makeReady({ metadata: { name } }: KubeObject): Promise<void> {
+    const conditions = ['PodScheduled', 'ContainersReady', 'Ready'].map((type) => ({
+      type,
+      status: 'True',
+      lastTransitionTime: new Date().toISOString(),
+    }));
+    const metadata = { name, namespace: this.namespace };
+    const pod: UntypedObject = { metadata, status: { phase: 'Running', conditions } };
+    try {
+      await this.client.patchStatus(resources.Pod, pod, { fieldManager: 'kubelet', method: 'merge' });
+    } catch (error) {
+      if (!isKubeError(error, 'notFound')) throw error;
     }
   }
 }
@@ -206,7 +227,7 @@ function reportOf({ metadata }: KubeObject, service: string, uri: string): LoadR
   return {
     pod: { namespace: metadata.namespace!, name: metadata.name, uid: metadata.uid! },
     service,
-    sequence: 1,
+    sequence: 0,
     startedAt: Date.now(),
     state: 'Serving',
     serving: {

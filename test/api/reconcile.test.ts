@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { MANAGER } from '../../crds/labels.ts';
 import type { ModelService } from '../../crds/model-service.ts';
 import type { UntypedObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
@@ -23,16 +24,21 @@ beforeAll(async () => {
 });
 afterAll(() => operator?.stop());
 
-/** Names and versions of all that belongs to a service. */
+/** All that belongs to a service, with what the operator has written of it: controllers write, too. */
 async function versions(name: string): Promise<Record<string, string>> {
   const lists = await Promise.all(
     children.map(async (resource) => await operator.list(resource, `aicity.io/service=${name}`)),
   );
   return Object.fromEntries(
     lists.flatMap((list, at) =>
-      list.map(({ metadata }) => [`${children[at]!.kind} ${metadata.name}`, metadata.resourceVersion!]),
+      list.map(({ metadata }) => [`${children[at]!.kind} ${metadata.name}`, writesOf(metadata)]),
     ),
   );
+}
+
+function writesOf({ managedFields = [] }: UntypedObject['metadata']): string {
+  const writes = managedFields as readonly { manager: string; time: string }[];
+  return JSON.stringify(writes.filter(({ manager }) => manager.startsWith(MANAGER)));
 }
 
 async function serving(name: string, more: object = {}): Promise<void> {
@@ -67,8 +73,10 @@ describe('a new service', () => {
       model: { version: '3', format: 'SavedModel' },
       load: { busyPercent: 25, requestsPerSecond: 12, reportingReplicas: 3 },
     });
-    const events = await operator.kubectl('get', 'events', '-o', 'jsonpath={.items[*].reason}');
-    expect(events).toContain('Serving');
+    await operator.until('an event tells of it', async () => {
+      const reasons = ['get', 'events', '-o', 'jsonpath={.items[*].reason}'];
+      return (await operator.kubectl(...reasons)).includes('Serving');
+    });
   });
 
   test('another look writes nothing', async () => {
@@ -131,6 +139,7 @@ describe('another operator that takes over', () => {
     });
     await operator.letPodsServe('silent', uri);
     await operator.untilReason('silent', 'Ready', 'Serving');
+    operator.silencePods('silent');
     await operator.until('its report is too old', async () => {
       operator.lookAtAll();
       return (await operator.condition('silent', 'Ready'))?.reason === 'ReplicasUnknown';
@@ -139,11 +148,11 @@ describe('another operator that takes over', () => {
       (await operator.get(resources.ModelService, 'silent')).metadata.resourceVersion;
     const before = await version();
     await operator.restart();
-    await operator.applyService('after', spec);
-    await operator.untilReason('after', 'Ready', 'PodsStarting');
+    // Not the name of before, whose objects the garbage collector may not have removed yet.
+    await operator.applyService('thereafter', spec);
+    await operator.untilReason('thereafter', 'Ready', 'PodsStarting');
     expect(await version()).toBe(before);
-    await operator.kubectl('delete', 'ms', 'after', 'silent');
-    await operator.letPodsServe('traffic', uri);
+    await operator.kubectl('delete', 'ms', 'thereafter', 'silent');
   });
 });
 
@@ -189,10 +198,14 @@ describe('drift', () => {
   });
 
   test('an object whose labels were stripped is found and labelled again', async () => {
-    const { metadata } = await operator.get(resources.Service, 'traffic');
-    await operator.kubectl('label', 'service', 'traffic', 'app.kubernetes.io/managed-by-');
-    await operator.until('the label is back', async () => 'Service traffic' in (await versions('traffic')));
-    expect((await operator.get(resources.Service, 'traffic')).metadata.uid).toBe(metadata.uid);
+    const label = 'app.kubernetes.io/managed-by';
+    const before = (await operator.get(resources.Service, 'traffic')).metadata;
+    expect(before.labels?.[label]).toBe(MANAGER);
+    await operator.kubectl('label', 'service', 'traffic', `${label}-`);
+    await operator.until('the label is back', async () => {
+      return (await operator.get(resources.Service, 'traffic')).metadata.labels?.[label] === MANAGER;
+    });
+    expect((await operator.get(resources.Service, 'traffic')).metadata.uid).toBe(before.uid);
   });
 });
 
@@ -248,6 +261,8 @@ describe('changes of the spec', () => {
         .sort();
     await operator.applyService('held', reload);
     await operator.until('all pods exist', async () => (await names()).length === 3);
+    // Only what the operator has seen can it hold.
+    await operator.until('it knows them', async () => (await operator.status('held')).replicas === 3);
     const before = await names();
     await operator.applyService('held', { ...reload, podTemplate: { env: [{ name: 'A', value: '1' }] } });
     await operator.untilReason('held', 'RolledOut', 'RolloutHeld');
@@ -313,6 +328,11 @@ describe('changes of the spec', () => {
     });
     expect(await operator.exists(resources.ServiceAccount, 'account-model')).toBe(true);
     await operator.letPodsServe('account', uri);
+    // Until the old ReplicaSet is scaled down it makes pods that run as ours anew.
+    await operator.until('the old pod has to go', async () => {
+      const pods = await operator.list(resources.Pod, 'aicity.io/service=account');
+      return pods.filter(({ metadata }) => !metadata.deletionTimestamp).length === 1;
+    });
     await operator.kubectl(
       'delete',
       'pods',

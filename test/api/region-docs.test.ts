@@ -10,7 +10,7 @@ import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import type { Manifest } from './helm.ts';
 import { installRegionDefinitions, leaveNothingToPlace } from './region-hub.ts';
-import { upstreamDefinition } from './upstream-definitions.ts';
+import { installUpstream } from './upstream-definitions.ts';
 
 const text = readFileSync(join(repository, 'docs', 'region.md'), 'utf8');
 const blocks = (language: string) =>
@@ -24,16 +24,10 @@ describe('docs/region.md', () => {
     await installRegionDefinitions(city);
     // Names in the docs are short, and other tests may have used them.
     await leaveNothingToPlace(city);
-    await city.apply(await upstreamDefinition('ClusterProfile'));
-    await city.kubectl([
-      'wait',
-      '--for=condition=Established',
-      'crd/clusterprofiles.multicluster.x-k8s.io',
-      '--timeout=30s',
-    ]);
+    await installUpstream(city, 'ClusterProfile');
   });
   afterAll(async () => {
-    await city.kubectl(['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io', '--wait=false']);
+    await city.kubectl(['delete', 'crd', 'clusterprofiles.multicluster.x-k8s.io']);
   });
 
   const manifests = blocks('yaml').map((block) => load(block) as Manifest);

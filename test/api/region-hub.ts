@@ -21,7 +21,7 @@ export async function installRegionDefinitions(city: City): Promise<void> {
   for (const name of ['modelservices', 'cityclusters', 'cityreports']) {
     const crd = readFileSync(new URL(`../../crds/${name}.aicity.io.yaml`, import.meta.url), 'utf8');
     await city.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], crd);
-    await city.kubectl(['wait', '--for=condition=Established', `crd/${name}.aicity.io`, '--timeout=30s']);
+    await city.kubectl(['wait', '--for=condition=Established', `crd/${name}.aicity.io`, '--timeout=60s']);
   }
 }
 
@@ -168,14 +168,15 @@ export class RegionHub {
   }
 
   async untilReady(name: string, replicas: number): Promise<ModelServiceStatus> {
+    let status: ModelServiceStatus = {};
     await this.until(`${name} has ${replicas} ready replicas`, async () => {
-      const { readyReplicas, conditions } = await this.status(name);
-      return readyReplicas === replicas && conditions?.[0]?.status === 'True';
+      status = await this.status(name);
+      return status.readyReplicas === replicas && status.conditions?.[0]?.status === 'True';
     });
-    return await this.status(name);
+    return status;
   }
 
-  async until(what: string, check: () => Promise<boolean>, seconds = 60): Promise<void> {
+  async until(what: string, check: () => Promise<boolean>, seconds = 120): Promise<void> {
     await this.#city.until(what, seconds, check);
   }
 

@@ -256,6 +256,11 @@ describe('reports on a real API server', () => {
           names: serviceNames(OPERATOR_NAME, other),
         }),
     );
+    // The API server learns of the account's rights there a moment after they were given.
+    await city.until('the Secret may be read', 60, async () => {
+      await keepers[0]!.look(false);
+      return true;
+    });
     await Promise.all(keepers.map((keeper) => keeper.look(true)));
     const bundles = new Set(keepers.map(({ current }) => current?.caBundlePem));
     expect([bundles.size, bundles.has(undefined)]).toEqual([1, false]);
@@ -272,6 +277,20 @@ describe('reports on a real API server', () => {
   });
 
   describe('the EndpointSlice of the leader', () => {
+    // Of its own: the operator that runs above points the slice of its namespace to itself again and again.
+    let namespace: string;
+    let client: KubeClient;
+    beforeAll(async () => {
+      namespace = await city.freshNamespace();
+      await applyAll(city, [operatorService(namespace)]);
+      client = await operatorClient(city, namespace);
+      await city.until('the account may read the Service', 60, async () => {
+        await client.get(resources.Service, { namespace, name: OPERATOR_NAME });
+        return true;
+      });
+    });
+    afterAll(() => client?.close());
+
     const at = (podIp: string) =>
       new LeaderEndpoint({
         client,

@@ -39,7 +39,7 @@ describe('ServiceExports', () => {
     await operator.stop();
     await removeOperatorAccount(city);
     await account.close();
-    await city.kubectl(['delete', 'crd', CRD, '--ignore-not-found', '--wait=false']);
+    await city.kubectl(['delete', 'crd', CRD, '--ignore-not-found']);
   });
 
   const fromHub = { [REGION_LABELS.fromHub]: 'true' };
@@ -52,7 +52,7 @@ describe('ServiceExports', () => {
 
   async function install(definition?: string): Promise<void> {
     await city.apply(definition ?? (await upstreamDefinition('ServiceExport')));
-    await city.kubectl(['wait', '--for=condition=Established', `crd/${CRD}`, '--timeout=30s']);
+    await city.kubectl(['wait', '--for=condition=Established', `crd/${CRD}`, '--timeout=60s']);
   }
 
   /** Empty too while the kind is not served. */
@@ -77,7 +77,7 @@ describe('ServiceExports', () => {
         ownerReferences: [{ kind: 'ModelService', name: 'traffic', controller: true }],
       },
     });
-    expect(await operator.exists(resources.Service, 'traffic')).toBe(true);
+    await operator.until('its Service is there', () => operator.exists(resources.Service, 'traffic'));
   });
 
   test('come back when they are deleted by hand, and the city’s own services are not exported', async () => {
@@ -99,7 +99,8 @@ describe('ServiceExports', () => {
 
   test('go with the service that the hub withdraws', async () => {
     await operator.kubectl('delete', 'modelservice', 'noise');
-    await operator.until('its export is gone', async () => !(await names()).includes('noise'));
+    // The garbage collector hears of a new kind only after up to half a minute.
+    await city.until('its export is gone', 120, async () => !(await names()).includes('noise'));
   });
 
   test('are done without when the kind goes, and made anew when it returns, in an older version too', async () => {

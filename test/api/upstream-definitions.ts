@@ -1,7 +1,10 @@
 /** CustomResourceDefinitions of other projects, as their Go modules have them; the checksum database vouches for these. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { load } from 'js-yaml';
+import type { City } from '../region/city.ts';
 import { run } from '../region/command.ts';
+import { untilKnown } from './cluster.ts';
 
 const DEFINITIONS = {
   ClusterProfile: [
@@ -26,6 +29,22 @@ const DEFINITIONS = {
     'work/v1alpha1/0000_00_work.open-cluster-management.io_manifestworkreplicasets.crd.yaml',
   ],
 } as const;
+
+/**
+ * Installs the definition and waits until the kind is served. What another test has left of it goes first: a definition
+ * that is on its way out can still be applied, and is gone a moment later.
+ *
+ * @returns its name
+ */
+export async function installUpstream(city: City, kind: keyof typeof DEFINITIONS): Promise<string> {
+  const definition = await upstreamDefinition(kind);
+  const { name } = (load(definition) as { metadata: { name: string } }).metadata;
+  await city.kubectl(['delete', 'crd', name, '--ignore-not-found']);
+  await city.apply(definition);
+  await city.kubectl(['wait', '--for=condition=Established', `crd/${name}`, '--timeout=60s']);
+  await untilKnown(city, name);
+  return name;
+}
 
 /** The definition as YAML. */
 export async function upstreamDefinition(kind: keyof typeof DEFINITIONS): Promise<string> {

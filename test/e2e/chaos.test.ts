@@ -17,8 +17,12 @@ const testWithLocalImage = citiesAreBuiltHere() ? test : test.skip;
 
 const LIGHT = { clients: 2, pauseMilliseconds: 100 };
 const SMALL = { gpu: { count: 0 }, resources: { requests: { cpu: '50m', memory: '400Mi' } } };
-/** An autoscaler that never acts. */
-const autoscaling = { maxReplicas: 2, metrics: [{ type: 'CPU', targetPercent: 900 }] };
+/** An autoscaler that never acts, not even on the processor time that a pod takes to start. */
+const autoscaling = {
+  maxReplicas: 2,
+  metrics: [{ type: 'CPU', targetPercent: 900 }],
+  behavior: { scaleUp: { selectPolicy: 'Disabled' } },
+};
 
 describe('a service with two replicas outlives', () => {
   let traffic: ServedModel;
@@ -59,12 +63,17 @@ describe('a service with two replicas outlives', () => {
   };
   /** Waits for what only an operator and replicas at work can bring about: another version, served by the same pods. */
   const untilServed = async (version: 1 | 2, timeoutSeconds = 120) => {
-    await traffic.edit({ model: { version } });
+    // An API server that has just come back may refuse a write or two.
+    await traffic.city.until('the edit is taken', 60, async () => {
+      await traffic.edit({ model: { version } });
+      return true;
+    });
     const status = await traffic.untilReady(2, timeoutSeconds);
     expect(status.model?.version).toBe(String(version));
   };
   /** The same pods as before are there, nothing beside them, and they answer. */
   const keeps = async (model: ServedModel, before: { uid: string; restarts: number }[]) => {
+    await model.untilReady(before.length);
     await model.city.until('no other pod is left', 60, async () => {
       return (await model.pods()).length === before.length;
     });
@@ -98,7 +107,9 @@ describe('a service with two replicas outlives', () => {
       LIGHT,
     );
     expect(count.failures).toEqual([]);
-    expect((await operatorState(traffic.city)).leader).not.toBe(leader);
+    await traffic.city.until('another operator leads', 60, async () => {
+      return (await operatorState(traffic.city)).leader !== leader;
+    });
     await traffic.city.until('no old pod is left', 60, async () => (await traffic.pods()).length === 2);
     const uids = old.map(({ uid }) => uid);
     expect((await livesOf(traffic)).filter(({ uid }) => uids.includes(uid))).toEqual([]);
@@ -173,12 +184,13 @@ describe('a service with two replicas outlives', () => {
       await traffic.untilReady(2);
       const before = await livesOf(traffic);
       const { city } = traffic;
+      const killed = await city.faults.processOf(program);
       const count = await trafficWhile(
         traffic,
         async ({ untilAnswered }) => {
           await city.faults.signal(program, 'SIGKILL');
-          await expect(city.kubectl(['get', '--raw', '/readyz', '--request-timeout=1s'])).rejects.toThrow();
           await untilAnswered(10);
+          await city.faults.untilStartedAgain(program, killed);
           await city.untilUp(120);
           await untilServed(program === 'etcd' ? 1 : 2);
         },
@@ -195,12 +207,15 @@ describe('a service with two replicas outlives', () => {
       traffic,
       async ({ untilAnswered }) => {
         await scaleOperator(0);
-        await traffic.city.until('no operator is left', 60, async () => (await operatorPods()).length === 0);
+        await traffic.city.until('no operator is left', 120, async () => (await operatorPods()).length === 0);
         await traffic.kubectl(['delete', 'networkpolicy/traffic']);
         await untilAnswered(50);
         await scaleOperator(2);
         await untilServed(2);
-        expect((await read('networkpolicy/traffic')).metadata.ownerReferences).toHaveLength(1);
+        await traffic.city.until('the policy is back', 60, async () => {
+          const { ownerReferences } = (await read('networkpolicy/traffic')).metadata;
+          return Array.isArray(ownerReferences) && ownerReferences.length === 1;
+        });
       },
       LIGHT,
     );
@@ -212,12 +227,19 @@ describe('a service with two replicas outlives', () => {
     const { spec } = await traffic.get();
     await traffic.city.faults.kill();
     await traffic.city.faults.restart();
+    // The city may be reached at another address.
+    traffic = await ServedModel.inNamespace(traffic.city, traffic.namespace, traffic.name);
     expect((await traffic.get()).spec).toEqual(spec);
     await untilServed(1, 180);
-    await traffic.city.until('only two pods are left', 60, async () => (await traffic.pods()).length === 2);
-    expect((await traffic.pods()).every(({ ready }) => ready)).toBe(true);
-    // The city may be reached at another port.
-    await answers(await ServedModel.inNamespace(traffic.city, traffic.namespace, traffic.name));
+    await traffic.city.until('only two pods are left, and they are ready', 60, async () => {
+      const pods = await traffic.pods();
+      return pods.length === 2 && pods.every(({ ready }) => ready);
+    });
+    // Pods that were started again have other addresses, of which kube-proxy hears a moment later.
+    await traffic.city.until('every request is answered', 60, async () => {
+      await answers(traffic);
+      return true;
+    });
   });
 });
 

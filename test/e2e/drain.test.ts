@@ -15,7 +15,7 @@ describe('a replica that goes', () => {
   afterAll(async () => await traffic?.close());
 
   const untilGone = (...names: string[]) =>
-    traffic.city.until(`${names.join(' and ')} are gone`, 90, async () =>
+    traffic.city.until(`${names.join(' and ')} are gone`, 120, async () =>
       (await traffic.pods()).every(({ name }) => !names.includes(name)),
     );
 
@@ -38,7 +38,7 @@ describe('a replica that goes', () => {
       await untilAnswered(50);
       await traffic.kubectl(['scale', 'ms/traffic', '--replicas=1']);
       await traffic.untilReady(1);
-      await traffic.city.until('one pod is left', 90, async () => (await traffic.pods()).length === 1);
+      await traffic.city.until('one pod is left', 120, async () => (await traffic.pods()).length === 1);
       await untilAnswered(50);
     });
     expect(count.failures).toEqual([]);

@@ -27,7 +27,7 @@ describe('the traffic example', () => {
 
   test.each(RELEASES)('version $version forecasts as well as the README says', async ({ version }) => {
     await traffic.edit({ model: { version } });
-    await traffic.until(`version ${version} is served`, 60, ({ model, readyReplicas }) => {
+    await traffic.until(`version ${version} is served`, 120, ({ model, readyReplicas }) => {
       return model?.version === String(version) && readyReplicas === 1;
     });
     const [first, ...others] = await Promise.all(PROTOCOLS.map(month));

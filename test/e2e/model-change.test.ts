@@ -16,7 +16,7 @@ describe('a model that changes', () => {
   afterAll(async () => await traffic?.close());
 
   const serves = async (version: string) =>
-    await traffic.until(`version ${version} is served by 2 replicas`, 60, ({ model, readyReplicas }) => {
+    await traffic.until(`version ${version} is served by 2 replicas`, 120, ({ model, readyReplicas }) => {
       return model?.version === version && readyReplicas === 2;
     });
   /** What the service says about the first hour, asked once. */
@@ -43,7 +43,7 @@ describe('a model that changes', () => {
     const expected = await answer();
     const count = await trafficWhile(traffic, async ({ untilAnswered }) => {
       await traffic.edit({ model: { version: 99 } });
-      const status = await traffic.until('both replicas say what is wrong', 60, (seen) => {
+      const status = await traffic.until('both replicas say what is wrong', 120, (seen) => {
         return /^2 of 2 replicas cannot /.test(conditionOf(seen, 'ModelAvailable')?.message ?? '');
       });
       expect(conditionOf(status, 'ModelAvailable')).toMatchObject({
@@ -56,7 +56,7 @@ describe('a model that changes', () => {
       expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'VersionNotFound' });
       await untilAnswered(50);
       await traffic.edit({ model: { version: 2 } });
-      await traffic.untilReady(2, 60);
+      await traffic.untilReady(2);
     });
     expect({ failures: count.failures, pods: await traffic.pods() }).toEqual({ failures: [], pods });
     expect([...count.answers.keys()]).toEqual([expected]);
@@ -100,7 +100,7 @@ describe('a model on a volume', () => {
     const count = await trafficWhile(traffic, async ({ untilAnswered }) => {
       await untilAnswered(10);
       await volume.add('examples/traffic/models/2', 'traffic/2');
-      await traffic.until('version 2 is served', 60, ({ model }) => model?.version === '2');
+      await traffic.until('version 2 is served', 120, ({ model }) => model?.version === '2');
       await untilAnswered(10);
     });
     expect({ failures: count.failures, pods: await traffic.pods() }).toEqual({ failures: [], pods });
@@ -117,7 +117,7 @@ describe('a model on a volume', () => {
 
   test('that lies elsewhere is told in a sentence with what is there', async () => {
     await plus.edit({ model: { uri: 'pvc://models/minus' } });
-    const status = await plus.until('the sentence', 60, (seen) => {
+    const status = await plus.until('the sentence', 120, (seen) => {
       return conditionOf(seen, 'ModelAvailable')?.reason === 'SourceNotFound';
     });
     expect(conditionOf(status, 'ModelAvailable')?.message).toMatch(

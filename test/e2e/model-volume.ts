@@ -62,7 +62,7 @@ export class ModelVolume {
   /** The namespace takes the claim with it; the volume and its files go here. */
   async close(): Promise<void> {
     const name = `${this.#model.namespace}-${this.claim}`;
-    await this.#model.city.kubectl(['delete', 'pv', name, '--ignore-not-found', '--timeout=60s']);
+    await this.#model.city.kubectl(['delete', 'pv', name, '--ignore-not-found', '--timeout=120s']);
     await this.#model.city.exec(['rm', '-rf', this.#directory]);
   }
 }

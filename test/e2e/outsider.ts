@@ -15,7 +15,8 @@ export interface Question {
   readonly body?: string;
 }
 
-const TIMEOUT_MILLISECONDS = 3_000;
+/** Far more than an answer takes: one that comes late must not look like none. */
+const TIMEOUT_MILLISECONDS = 10_000;
 
 /** Runs in a pod: asks what its argument says and prints what came of it. */
 const ASK = `
@@ -66,7 +67,7 @@ export class Outsider {
       },
     };
     await model.city.apply(JSON.stringify(pod));
-    await model.kubectl(['wait', '--for=condition=Ready', `pod/${outsider.name}`, '--timeout=60s']);
+    await model.kubectl(['wait', '--for=condition=Ready', `pod/${outsider.name}`, '--timeout=120s']);
     return outsider;
   }
 

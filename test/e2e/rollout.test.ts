@@ -27,10 +27,10 @@ describe('a change that needs new pods', () => {
   const releases = async () => (await traffic.pods()).map(({ labels }) => labels['release']);
   const uids = async () => (await traffic.pods()).map(({ uid }) => uid);
   const rolledOut = async (release: string) => {
-    await traffic.until(`release ${release} is rolled out`, 150, (status) => {
+    await traffic.until(`release ${release} is rolled out`, 240, (status) => {
       return conditionOf(status, 'RolledOut')?.status === 'True' && status.readyReplicas === 2;
     });
-    await traffic.city.until('no old pod is left', 60, async () => (await traffic.pods()).length === 2);
+    await traffic.city.until('no old pod is left', 120, async () => (await traffic.pods()).length === 2);
     expect(await releases()).toEqual([release, release]);
   };
   /** The ways in which it went: every reason of RolledOut while the work goes on, besides the end. */
@@ -77,7 +77,7 @@ describe('a change that needs new pods', () => {
     const count = await trafficWhile(traffic, async ({ untilAnswered }) => {
       await untilAnswered(20);
       await traffic.edit({ rollout: { strategy: 'Surge' }, model: { version: 2 } });
-      const status = await traffic.until('it says what it waits for', 60, (seen) => {
+      const status = await traffic.until('it says what it waits for', 120, (seen) => {
         return conditionOf(seen, 'RolledOut')?.message.includes('nvidia.com/gpu') ?? false;
       });
       expect(conditionOf(status, 'Scheduled')).toMatchObject({ status: 'False', reason: 'InsufficientGPU' });
@@ -95,7 +95,7 @@ describe('a change that needs new pods', () => {
   test('is held by strategy Reload, which says so, and let go by another', async () => {
     await traffic.edit({ rollout: { strategy: 'Reload' }, podTemplate: { labels: { release: 'three' } } });
     const before = await uids();
-    const status = await traffic.until('it is held', 60, (seen) => {
+    const status = await traffic.until('it is held', 120, (seen) => {
       return conditionOf(seen, 'RolledOut')?.reason === 'RolloutHeld';
     });
     expect(conditionOf(status, 'RolledOut')).toMatchObject({
@@ -105,7 +105,7 @@ describe('a change that needs new pods', () => {
     expect(conditionOf(status, 'Ready')?.status).toBe('True');
     // A model still changes in the pods that stay, also in those that were made for another one.
     await traffic.edit({ model: { version: 1 } });
-    await traffic.until('version 1 is served', 60, ({ model, readyReplicas }) => {
+    await traffic.until('version 1 is served', 120, ({ model, readyReplicas }) => {
       return model?.version === '1' && readyReplicas === 2;
     });
     expect(await uids()).toEqual(before);

@@ -95,7 +95,8 @@ export class ServedModel {
   }
 
   /**
-   * Waits until the status of the newest generation is as wanted.
+   * Waits until the status of the newest generation is as wanted. A look that fails is not yet the end: the API server
+   * may be busy, or have been killed a moment ago.
    *
    * @throws Error with the conditions, the pods, events and logs when the time is up
    */
@@ -106,9 +107,10 @@ export class ServedModel {
   ): Promise<ModelServiceStatus> {
     const deadline = performance.now() + timeoutSeconds * 1000;
     for (;;) {
-      const service = await this.get();
-      const { metadata, status } = service;
-      if (status?.observedGeneration === metadata.generation && wanted(status, service)) return status;
+      const service = await this.get().catch(() => undefined);
+      const status = service?.status;
+      const isNewest = status?.observedGeneration === service?.metadata.generation;
+      if (service && status && isNewest && wanted(status, service)) return status;
       if (performance.now() > deadline) {
         throw new Error(`"${what}" did not come true within ${timeoutSeconds} s\n${await this.evidence()}`);
       }

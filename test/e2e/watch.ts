@@ -3,14 +3,14 @@ import { createInterface } from 'node:readline';
 import { hostTool } from '../region/go-programs.ts';
 import type { ServedModel } from './served-model.ts';
 
-/** Events that belong to a change arrive a little after the change has been seen otherwise. */
-const LAST_EVENTS_MILLISECONDS = 500;
+/** A watch shows a change a little after it has been seen otherwise. */
+const LAST_STATE_WITHIN_SECONDS = 60;
 
 /**
- * Everything that objects were while `work` went on, in order. A watch is shown every state, also one that lasts for
- * milliseconds between two looks.
+ * Everything that an object was while `work` went on, up to what it is after that, in order. A watch is shown every
+ * state, also one that lasts for milliseconds between two looks.
  *
- * @param what as `kubectl get` takes it: `['deployment', 'traffic']`, `['pods', '-l', …]`
+ * @param what as `kubectl get` takes it: `['deployment', 'traffic']`
  */
 export async function watchWhile<T>(
   model: ServedModel,
@@ -23,9 +23,12 @@ export async function watchWhile<T>(
   const said: string[] = [];
   child.stderr.on('data', (text) => said.push(String(text)));
   const states: T[] = [];
+  const versions = new Set<string>();
   const first = new Promise<void>((resolve, reject) => {
     createInterface(child.stdout).on('line', (line) => {
-      states.push(JSON.parse(line) as T);
+      const state = JSON.parse(line);
+      states.push(state as T);
+      versions.add(state.metadata.resourceVersion);
       resolve();
     });
     child.on('error', reject);
@@ -36,7 +39,11 @@ export async function watchWhile<T>(
   try {
     await first;
     await work();
-    await new Promise((later) => setTimeout(later, LAST_EVENTS_MILLISECONDS));
+    const last = await model.kubectl(['get', ...what, '-o', 'jsonpath={.metadata.resourceVersion}']);
+    await model.city.until('the watch shows the last state', LAST_STATE_WITHIN_SECONDS, async () => {
+      if (versions.has(last)) return true;
+      throw new Error(`the watch of ${what.join(' ')} is behind or has ended: ${said.join('')}`);
+    });
     if (child.exitCode !== null)
       throw new Error(`the watch of ${what.join(' ')} ended early: ${said.join('')}`);
     return states;

@@ -14,6 +14,9 @@ export type Impairment = {
 /** What is for the city's own programs, and what is for its pods. */
 const arrivals = ['INPUT', 'FORWARD'] as const;
 
+/** As long as a first start may take: all pods start again at once. */
+const UP_AGAIN_WITHIN_SECONDS = 240;
+
 /** What can go wrong with a city, on purpose. Each fault has its remedy beside it. */
 export class Faults {
   readonly #city: City;
@@ -42,7 +45,7 @@ export class Faults {
     await this.#city.until('its credentials can be read', 60, async () =>
       Boolean(await this.#city.readKubeconfig()),
     );
-    await this.#city.untilUp();
+    await this.#city.untilUp(UP_AGAIN_WITHIN_SECONDS);
   }
 
   /** Cuts the city off from the other cities; this machine still reaches it. */
@@ -68,6 +71,22 @@ export class Faults {
       '-c',
       `kill -${signal.replace(/^SIG/, '')} "$(cat /run/city/${program}.pid)"`,
     ]);
+  }
+
+  /** The process that one of the city's programs is now. */
+  async processOf(program: string): Promise<string> {
+    this.#needLocalImage('looking at one program');
+    return await this.#city.exec(['cat', `/run/city/${program}.pid`]);
+  }
+
+  /**
+   * Resolves when a program runs as another process than `before`: proof that a signal has ended it, however late one
+   * looks. A program that is back after a second may never be seen away.
+   */
+  async untilStartedAgain(program: string, before: string): Promise<void> {
+    await this.#city.until(`${program} is started again`, 60, async () => {
+      return (await this.processOf(program)) !== before;
+    });
   }
 
   /** Drops all that arrives from an address, for the city and for its pods, so that connections to it hang. */

@@ -42,15 +42,20 @@ export async function installOperator(
   ]);
 }
 
-/** Replicas of the operator that are ready, and the pod that leads. */
+/** Replicas of the operator that are ready, and the pod that leads, once one does: a lease outlives a killed holder. */
 export async function operatorState(city: City): Promise<{ ready: number; leader: string }> {
-  const read = (kind: string, path: string) =>
-    city.kubectl(['-n', OPERATOR_NAMESPACE, 'get', kind, 'aicity-operator', '-o', `jsonpath={${path}}`]);
-  const [ready, holder] = await Promise.all([
-    read('deployment', '.status.readyReplicas'),
-    read('lease', '.spec.holderIdentity'),
-  ]);
-  return { ready: Number(ready), leader: holder.split('_')[0] ?? '' };
+  const read = (kind: string, path: string, name = 'aicity-operator') =>
+    city.kubectl(['-n', OPERATOR_NAMESPACE, 'get', kind, name, '-o', `jsonpath={${path}}`]);
+  let state = { ready: 0, leader: '' };
+  await city.until('a pod that is there leads', 60, async () => {
+    const [ready, holder] = await Promise.all([
+      read('deployment', '.status.readyReplicas'),
+      read('lease', '.spec.holderIdentity'),
+    ]);
+    state = { ready: Number(ready), leader: holder.split('_')[0] ?? '' };
+    return state.leader !== '' && (await read('pod', '.metadata.deletionTimestamp', state.leader)) === '';
+  });
+  return state;
 }
 
 /** The example models at `http://model-store.models.svc/traffic`. */

@@ -191,15 +191,21 @@ export class ClusterStage implements ScenarioStage {
     await this.#region.hub.kubectl(['-n', NAMESPACE, ...args]);
   }
 
-  /** What a hub that does not answer said last stays what is known. */
+  /**
+   * What a hub that is away said last stays what is known. One that is only busy is asked until it answers: what it said
+   * before a step must not pass for what came of it.
+   */
   async #askHub(): Promise<void> {
     if (this.#still.has(HUB_NAME)) return;
     const hub = this.#region.client(HUB_NAME);
-    const [services, cities] = await Promise.all([
-      hub.list<ModelService>(resources.ModelService, { namespace: NAMESPACE, ...CALL }),
-      hub.list<CityCluster>(resources.CityCluster, CALL),
-    ]);
-    this.#hubSays = { services: services.items, cities: cities.items };
+    await this.#region.hub.until('the hub answers', 60, async () => {
+      const [services, cities] = await Promise.all([
+        hub.list<ModelService>(resources.ModelService, { namespace: NAMESPACE, ...CALL }),
+        hub.list<CityCluster>(resources.CityCluster, CALL),
+      ]);
+      this.#hubSays = { services: services.items, cities: cities.items };
+      return true;
+    });
   }
 
   async #podsByCity(): Promise<Map<string, Map<string, number> | undefined>> {

@@ -127,14 +127,14 @@ describe('failures', () => {
     });
   });
 
-  test.each([
-    ['hangs', hang, 'Timeout', 'no complete answer within 0.2 s'],
-    ['sends half of its answer', half, 'Timeout', 'no complete answer within 0.2 s'],
+  test.each<[string, Responder, string, string, number?]>([
+    ['hangs', hang, 'Timeout', 'no complete answer within 0.2 s', 0.2],
+    ['sends half of its answer', half, 'Timeout', 'no complete answer within 0.2 s', 0.2],
     ['hangs up', hangUp, 'Network', 'other side closed'],
     ['sends what is not JSON', text('<html>'), 'BadResponse', 'the answer is not JSON: "<html>"'],
-  ])('a server that %s', async (_, answer, reason, message) => {
+  ])('a server that %s', async (_, answer, reason, message, timeoutSeconds = 30) => {
     await talkTo(answer);
-    await expect(client.get(resources.Node, { name: 'n1' }, { timeoutSeconds: 0.2 })).rejects.toMatchObject({
+    await expect(client.get(resources.Node, { name: 'n1' }, { timeoutSeconds })).rejects.toMatchObject({
       name: 'KubeError',
       kind: 'retry',
       status: 0,

@@ -27,7 +27,8 @@ test('of several at once one builds, and all get it', async () => {
   const lines: string[] = [];
   const work = async (into: string) => {
     builds++;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Until the others have come and wait.
+    while (lines.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     await build('shared')(into);
   };
   const paths = await Promise.all(

@@ -160,6 +160,7 @@ test('a model that cannot be loaded leaves the old one serving, and the report s
     expect((await fetch(`${pod.url}/v2/health/ready`)).status).toBe(200);
   }
   assignment = assigned('a', 'v1', { queueCapacity: 3 });
+  reports = [];
   expect(await reported(({ state, error }) => state === 'Serving' && !error)).toBeDefined();
 });
 

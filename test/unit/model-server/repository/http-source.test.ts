@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ModelSource } from '../../../../crds/model-service.ts';
-import type { LocalModel } from '../../../../model-server/repository/repository.ts';
+import type { LocalModel, RepositoryOptions } from '../../../../model-server/repository/repository.ts';
 import {
   expectedDigest,
+  limits,
   type Origin,
   prefixed,
   repositoryIn,
@@ -38,13 +39,14 @@ afterEach(async () => {
 async function fetchModel(
   source: Partial<ModelSource> & { uri: string },
   maxModelBytes?: number,
+  more: Partial<RepositoryOptions> = {},
 ): Promise<LocalModel> {
-  const repository = await repositoryIn(home, maxModelBytes);
+  const repository = await repositoryIn(home, maxModelBytes, more);
   return repository.fetch({ ...source, uri: `${origin.url}/${source.uri}` }, () => {}, never);
 }
 
-const failure = (source: Partial<ModelSource> & { uri: string }, maxModelBytes?: number) =>
-  fetchModel(source, maxModelBytes).then(
+const failure = (...wanted: Parameters<typeof fetchModel>) =>
+  fetchModel(...wanted).then(
     () => ({ reason: 'none', message: '' }),
     (error) => ({ reason: error.reason, message: String(error.message) }),
   );
@@ -200,7 +202,6 @@ describe('broken transfers', () => {
   test.each<[string, NonNullable<Origin['misbehave']>, string, RegExp]>([
     ['always busy', (_, r) => !!r.writeHead(503).end(), 'SourceUnreachable', /answers 503/],
     ['forbidden', (_, r) => !!r.writeHead(403).end(), 'AccessDenied', /answers 403.*pvc:/],
-    ['mute', () => true, 'SourceUnreachable', /sent nothing for 0.5 s/],
     ['hanging up', (q) => !!q.socket.destroy(), 'SourceUnreachable', /connection was cut/],
     [
       'ending early',
@@ -231,6 +232,16 @@ describe('broken transfers', () => {
     const found = await failure({ uri: 'tfjs/model.json' });
     expect(found).toEqual({ reason, message: expect.stringMatching(sentence) });
     expect(found.message).not.toContain('secret');
+    expect(await readdir(join(home, 'cache/partial'))).toEqual([]);
+  });
+
+  test('an origin that is mute', async () => {
+    origin.misbehave = () => true;
+    const impatient = { limits: { ...limits, stallSeconds: 0.5 } };
+    expect(await failure({ uri: 'tfjs/model.json' }, undefined, impatient)).toEqual({
+      reason: 'SourceUnreachable',
+      message: expect.stringMatching(/sent nothing for 0.5 s/),
+    });
     expect(await readdir(join(home, 'cache/partial'))).toEqual([]);
   });
 

@@ -57,8 +57,20 @@ async function metric({ url }: ServerProcess, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
-async function until(server: ServerProcess, name: string, value: number): Promise<void> {
-  while ((await metric(server, name)) !== value) await sleep(2);
+const runsOf = (server: ServerProcess) => metric(server, 'aicity_batch_requests_count');
+
+/** Sends a request that takes long, and resolves while it is computed; sends another when nobody saw it run. */
+async function longRun(server: ServerProcess) {
+  for (;;) {
+    const runsBefore = await runsOf(server);
+    let isGoing = true;
+    const answer = ask(raw(server, HEAVY_ROWS)).finally(() => {
+      isGoing = false;
+    });
+    while (isGoing && (await metric(server, 'aicity_requests_in_flight')) === 0) await sleep(2);
+    if (isGoing) return { answer, isGoing: () => isGoing, runsBefore };
+    await answer;
+  }
 }
 
 /**
@@ -67,14 +79,10 @@ async function until(server: ServerProcess, name: string, value: number): Promis
  */
 async function duringARun(server: ServerProcess, count: number) {
   for (;;) {
-    let isRunning = true;
-    const heavy = ask(raw(server, HEAVY_ROWS)).finally(() => {
-      isRunning = false;
-    });
-    while (isRunning && (await metric(server, 'aicity_requests_in_flight')) === 0) await sleep(2);
-    const outcomes = [heavy, ...Array.from({ length: count }, () => ask(raw(server, 1)))];
-    while (isRunning && (await metric(server, 'aicity_requests_queued')) < count) await sleep(2);
-    if (isRunning) return outcomes;
+    const { answer, isGoing, runsBefore } = await longRun(server);
+    const outcomes = [answer, ...Array.from({ length: count }, () => ask(raw(server, 1)))];
+    while (isGoing() && (await metric(server, 'aicity_requests_queued')) < count) await sleep(2);
+    if (isGoing()) return { outcomes, runsBefore };
     await Promise.all(outcomes);
   }
 }
@@ -108,15 +116,14 @@ test('2. no scores for a shape that the network would swallow, nor for a flat on
 test('3. wrong requests fail no good one that waits beside them for the same run', async () => {
   const server = await start();
   const right = scoresOf(await ask(json(server, 1)));
-  const running = ask(raw(server, HEAVY_ROWS));
-  await until(server, 'aicity_requests_in_flight', 1);
+  const running = await longRun(server);
   const outcomes = await Promise.all(
     Array.from({ length: 64 }, (_, index) => {
       const request = index % 2 === 0 ? json : raw;
       return ask(index % 4 < 2 ? request(server, 1) : request(server, 1, [31, 32, 3]));
     }),
   );
-  expect((await running).status).toBe(200);
+  expect((await running.answer).status).toBe(200);
   expect(statuses(outcomes)).toEqual(outcomes.map((_, index) => (index % 4 < 2 ? 200 : 400)));
   for (const outcome of outcomes)
     if (outcome.status === 200) expect(areSame(right, scoresOf(outcome))).toBe(true);
@@ -125,10 +132,9 @@ test('3. wrong requests fail no good one that waits beside them for the same run
 test('4. what is too much is told so at once, and what was taken is answered', async () => {
   const capacity = 8;
   const server = await start('--queue-capacity', String(capacity));
-  const running = ask(raw(server, HEAVY_ROWS));
-  await until(server, 'aicity_requests_in_flight', 1);
+  const running = await longRun(server);
   const outcomes = await Promise.all(Array.from({ length: 200 }, () => ask(raw(server, 32))));
-  expect((await running).status).toBe(200);
+  expect((await running.answer).status).toBe(200);
   expect(new Set(statuses(outcomes))).toEqual(new Set([200, 429]));
   expect(outcomes.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(capacity);
   for (const { status, headers } of outcomes)
@@ -143,7 +149,7 @@ test('5. SIGTERM loses nothing that is in flight, closes connections politely an
   await once(idle, 'data');
   // A reset would be an error, which rejects this; a polite end is none.
   const closed = once(idle.resume(), 'close');
-  const outcomes = await duringARun(server, 16);
+  const { outcomes } = await duringARun(server, 16);
   server.child.kill('SIGTERM');
   expect(statuses(await Promise.all(outcomes))).toEqual(new Array(17).fill(200));
   await closed;
@@ -152,12 +158,10 @@ test('5. SIGTERM loses nothing that is in flight, closes connections politely an
 
 test('6. a lone client never waits for company, and those who came meanwhile share the next run', async () => {
   const server = await start();
-  const runs = () => metric(server, 'aicity_batch_requests_count');
-  const before = await runs();
+  const before = await runsOf(server);
   for (let count = 0; count < 20; count++) expect((await ask(json(server, 1))).status).toBe(200);
-  expect(await runs()).toBe(before + 20);
-  const outcomes = await duringARun(server, 16);
-  const already = await runs();
+  expect(await runsOf(server)).toBe(before + 20);
+  const { outcomes, runsBefore } = await duringARun(server, 16);
   expect(statuses(await Promise.all(outcomes))).toEqual(new Array(17).fill(200));
-  expect(await runs()).toBe(already + 2);
+  expect(await runsOf(server)).toBe(runsBefore + 2);
 });

@@ -10,9 +10,10 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '../../../../model-server/clock.ts';
+import { type Clock, systemClock } from '../../../../model-server/clock.ts';
 import { Admission } from '../../../../model-server/serve/admission.ts';
 import { CallGuards, type GrpcTimeouts, guardOf } from '../../../../model-server/serve/grpc-guard.ts';
+import { TestClock } from '../clock.ts';
 import { framed } from './grpc-client.ts';
 import { eventually as eventuallyTrue } from './server-process.ts';
 
@@ -20,6 +21,8 @@ const MEBIBYTE = 2 ** 20;
 const LONG = { messageSeconds: 100, writeSeconds: 100 };
 /** An answer that no buffer between server and client takes in. */
 const LARGE = 4 * MEBIBYTE;
+/** For each message of a stream: as slow as an engine. */
+const HANDLER_SECONDS = 0.1;
 
 let admission: Admission;
 let server: Server;
@@ -31,9 +34,9 @@ let refused: string[];
 /** What is asked for is a number of bytes. */
 const answerTo = (bytes: Buffer) => Buffer.alloc(bytes.length === 4 ? bytes.readUInt32BE() : 1);
 
-async function start(timeouts: Partial<GrpcTimeouts> = {}): Promise<void> {
+async function start(timeouts: Partial<GrpcTimeouts> = {}, clock: Clock = systemClock): Promise<void> {
   const guards = new CallGuards({
-    ...{ admission, clock: systemClock, timeouts: { ...LONG, ...timeouts } },
+    ...{ admission, clock, timeouts: { ...LONG, ...timeouts } },
     refused: ({ kind }) => refused.push(kind),
   });
   server = new Server({
@@ -62,9 +65,8 @@ async function start(timeouts: Partial<GrpcTimeouts> = {}): Promise<void> {
       const answer = answerTo(bytes);
       release();
       call.write(answer, guard.holds(answer.length));
-      // As slow as an engine.
       call.pause();
-      setTimeout(() => call.resume(), 100);
+      clock.after(HANDLER_SECONDS, () => call.resume());
     });
     call.on('end', () => call.end());
   };
@@ -149,13 +151,21 @@ describe('messages', () => {
   });
 
   test('that wait for a slow handler, and streams between two messages, have all the time', async () => {
-    await start({ messageSeconds: 0.3 });
+    const clock = new TestClock();
+    await start({ messageSeconds: 0.3 }, clock);
     const stream = begin('stream').resume();
     for (let count = 0; count < 30; count++) stream.write(framed(Buffer.alloc(10_000)));
-    await eventually(() => handled.length === 30);
-    await new Promise((later) => setTimeout(later, 600));
+    // Time goes by while the handler is at work, and stands still while the network is.
+    const workedOn = async (count: number) => {
+      await eventually(() => handled.length >= count);
+      await clock.advance(HANDLER_SECONDS);
+    };
+    for (let count = 1; count <= 30; count++) await workedOn(count);
+    await clock.advance(0.6);
+    const ended = once(stream, 'trailers');
     stream.end(framed(Buffer.alloc(10)));
-    const [trailers] = await once(stream, 'trailers');
+    await workedOn(31);
+    const [trailers] = await ended;
     expect(trailers['grpc-status']).toBe('0');
     expect(handled).toHaveLength(31);
     await eventually(() => admission.heldBytes === 0);
@@ -212,17 +222,18 @@ describe('answers', () => {
   });
 
   test('that are read slowly come whole, and a stream may be silent for longer', async () => {
-    await start({ writeSeconds: 0.5 });
+    // Slower than that in all, and so long that no machine stands still for it.
+    await start({ writeSeconds: 3 });
     const slow = begin('stream');
     slow.write(asksFor(LARGE));
     let bytes = 0;
     slow.on('data', (part: Buffer) => {
       bytes += part.length;
       slow.pause();
-      setTimeout(() => slow.resume(), part.length / 2000);
+      setTimeout(() => slow.resume(), part.length / 1000);
     });
     await eventually(() => bytes === LARGE + 5);
-    await new Promise((later) => setTimeout(later, 1200));
+    await new Promise((later) => setTimeout(later, 4000));
     slow.end(asksFor(10));
     const [trailers] = await once(slow, 'trailers');
     expect([trailers['grpc-status'], bytes]).toEqual(['0', LARGE + 5 + 15]);

@@ -393,7 +393,8 @@ describe('load', () => {
   });
 
   test('is drained: watchers hear of it, what is in flight is answered, the process ends with 0', async () => {
-    const server = await heavyServer([], { MODEL_SERVER_DRAIN_LAG_SECONDS: '2' });
+    // Until the second signal.
+    const server = await heavyServer([], { MODEL_SERVER_DRAIN_LAG_SECONDS: '100' });
     const client = new GrpcClient(server.grpc);
     const heard: Status[] = [];
     const watch = client.watch(Health.method.watch, {});
@@ -404,7 +405,7 @@ describe('load', () => {
     stream.on('data', () => streamed++);
     stream.write(rows(1));
     await once(stream, 'data');
-    const running = [1, 2, 3].map(() => client.call(method.modelInfer, rows(heavy / 8)));
+    const running = [1, 2, 3].map(() => client.call(method.modelInfer, rows(heavy)));
     await eventually(async () => (await metric(server.url, 'aicity_requests_in_flight')) === 1);
     const ended = [once(stream, 'end'), once(watch, 'end')];
     server.child.kill('SIGTERM');
@@ -412,6 +413,7 @@ describe('load', () => {
     expect(heard).toEqual([Status.SERVING, Status.NOT_SERVING]);
     const late = new GrpcClient(server.grpc);
     await late.call(method.modelInfer, rows(1));
+    server.child.kill('SIGTERM');
     await Promise.all([...running, ...ended]);
     expect(streamed).toBe(1);
     expect(await server.exit).toBe(0);

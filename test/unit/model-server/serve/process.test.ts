@@ -214,7 +214,7 @@ describe('overload', () => {
   test('is a bounded queue, then 429; requests of clients that go away are not computed', async () => {
     const server = await heavyServer('--queue-capacity', '8');
     const counter = (name: string) => metric(server.url, name);
-    const running = inferOnes(server.url, heavy, width);
+    const running = inferOnes(server.url, 4 * heavy, width);
     await eventually(async () => (await counter('aicity_requests_in_flight')) === 1);
     const runs = await counter('aicity_batch_requests_count');
     const abort = new AbortController();
@@ -294,7 +294,8 @@ test('a drain under load loses nothing and ends with 0', async () => {
   await writeDenseModel(join(directory, 'drained'), { width: 64, scale: 1 });
   const server = await startServer(
     ['--model', `traffic=${join(directory, 'drained')}`, '--port', '0', '--host', '127.0.0.1'],
-    { MODEL_SERVER_DRAIN_LAG_SECONDS: '4' },
+    // Until the second signal.
+    { MODEL_SERVER_DRAIN_LAG_SECONDS: '100' },
   );
   await server.ready();
   const row = new Array(64).fill(1);
@@ -313,15 +314,20 @@ test('a drain under load loses nothing and ends with 0', async () => {
     }
   };
   const clients = Array.from({ length: 16 }, client);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  /** Each client has asked some times more. */
+  const moreAnswers = async () => {
+    const enough = answered + 160;
+    await eventually(async () => answered > enough || lost.length > 0);
+  };
+  await moreAnswers();
   server.child.kill('SIGTERM');
   await eventually(async () => (await fetch(`${server.url}/v2/health/ready`)).status === 503);
-  // A balancer hears of it a moment later, well within the lag, and sends no more.
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // A balancer hears of it a moment later, within the lag, and sends no more.
+  await moreAnswers();
   isRouted = false;
   await Promise.all(clients);
   expect(lost).toEqual([]);
-  expect(answered).toBeGreaterThan(16);
+  server.child.kill('SIGTERM');
   expect(await server.exit).toBe(0);
 });
 

@@ -48,7 +48,8 @@ export async function startServer(
     env: { PATH: process.env['PATH'], TF_CPP_MIN_LOG_LEVEL: '2', ...env },
   });
   let text = '';
-  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  // Not at its exit: what it wrote last may come after that.
+  const exit = once(child, 'close').then(([code]) => code as number | null);
   const { url, grpc } = await new Promise<{ url: string; grpc: string }>((resolve, reject) => {
     const collect = (chunk: Buffer) => {
       text += chunk;
