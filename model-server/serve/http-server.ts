@@ -203,20 +203,24 @@ class Exchange {
   #compute(route: InferenceRoute, body: Body): void {
     const { admission, inference, observer, protocols } = this.#options;
     let withdraw = () => false;
+    let reading: Promise<unknown> | undefined;
     this.#response.on('close', () => {
       if (withdraw()) {
         observer.cancelled();
         this.#trace?.finish(CLIENT_CLOSED, {});
       }
-      body.release();
+      // Whoever still reads the body holds it.
+      if (reading) void reading.catch(() => {}).finally(() => body.release());
+      else body.release();
       admission.release(this.#answerBytes);
     });
     try {
       const model = protocols.modelFor(route) ?? protocols.modelIn(route, body.bytes);
       const read = () => {
         const call = protocols.callOf(route, model, this.#request, body.bytes);
+        if (call instanceof Promise) reading = call;
         // What was read of the body is the request's own by now.
-        if (!(call instanceof Promise)) freeMemory(body.bytes);
+        else freeMemory(body.bytes);
         return call;
       };
       const named = { name: model.name, version: versionOf(model) };

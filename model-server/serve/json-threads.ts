@@ -21,7 +21,8 @@ interface Task {
 export class JsonThreads {
   readonly #program: URL;
   readonly #mostThreads: number;
-  readonly #idle: Worker[] = [];
+  readonly #idle = new Set<Worker>();
+  readonly #tasks = new Map<Worker, Task>();
   readonly #waiting: Task[] = [];
   #threads = 0;
 
@@ -45,8 +46,11 @@ export class JsonThreads {
   async #readElsewhere<T>(body: ArrayBuffer, use: (json: JsonBody) => T): Promise<T> {
     const { body: returned, ...lists } = await new Promise<ReadBody>((resolve, reject) => {
       this.#waiting.push({ body, resolve, reject });
-      const thread = this.#idle.pop() ?? (this.#threads < this.#mostThreads ? this.#start() : undefined);
-      if (thread) this.#work(thread);
+      const [idle] = this.#idle;
+      const thread = idle ?? (this.#threads < this.#mostThreads ? this.#start() : undefined);
+      if (!thread) return;
+      this.#idle.delete(thread);
+      this.#work(thread);
     });
     const bytes = new Uint8Array(returned);
     try {
@@ -60,33 +64,38 @@ export class JsonThreads {
     const thread = new Worker(this.#program, { name: 'json' });
     thread.unref();
     this.#threads++;
+    let why: string | undefined;
+    thread.on('message', (read: ReadBody) => {
+      const task = this.#tasks.get(thread);
+      this.#work(thread);
+      task?.resolve(read);
+    });
+    thread.on('error', (error: Error) => {
+      why = error.message;
+    });
+    thread.on('exit', (code) => this.#bury(thread, why ?? `it ended with status ${code}`));
     return thread;
   }
 
   /** Gives the thread the body that has waited longest. */
   #work(thread: Worker): void {
+    this.#tasks.delete(thread);
     const task = this.#waiting.shift();
     if (!task) {
-      this.#idle.push(thread);
+      this.#idle.add(thread);
       return;
     }
-    const { body, resolve, reject } = task;
-    const over = () => {
-      thread.off('message', done).off('error', died).off('exit', ended);
-    };
-    const done = (read: ReadBody) => {
-      over();
-      this.#work(thread);
-      resolve(read);
-    };
-    const died = (error: Error) => {
-      over();
-      this.#threads--;
-      if (this.#waiting.length > 0) this.#work(this.#start());
-      reject(new ProtocolError('Unavailable', '', `the thread that read the body died: ${error.message}`));
-    };
-    const ended = (code: number) => died(new Error(`it ended with status ${code}`));
-    thread.on('message', done).on('error', died).on('exit', ended);
-    thread.postMessage(body, [body]);
+    this.#tasks.set(thread, task);
+    thread.postMessage(task.body, [task.body]);
+  }
+
+  /** Its body is lost with it. Others that wait get a new thread. */
+  #bury(thread: Worker, why: string): void {
+    this.#threads--;
+    this.#idle.delete(thread);
+    const task = this.#tasks.get(thread);
+    this.#tasks.delete(thread);
+    task?.reject(new ProtocolError('Unavailable', '', `the thread that read the body died: ${why}`));
+    if (this.#waiting.length > 0) this.#work(this.#start());
   }
 }
