@@ -47,9 +47,12 @@ function holdsItems(live: unknown[], desired: unknown[], field: string): boolean
   return live.length === desired.length && desired.every((item, at) => holds(live[at], item));
 }
 
-/** The API server stores no empty strings, lists and objects and no `false` where nothing is meant. */
+/**
+ * The API server stores no empty strings, lists and objects and no `false` where nothing is meant. An empty list of a
+ * field that every object has, such as the endpoints of an EndpointSlice, comes back as null.
+ */
 function isOmitted(desired: unknown, live: unknown): boolean {
-  if (live !== undefined) return false;
+  if (live !== undefined && live !== null) return false;
   if (desired === undefined || desired === false || desired === '') return true;
   return typeof desired === 'object' && desired !== null && Object.keys(desired).length === 0;
 }

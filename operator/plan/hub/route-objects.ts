@@ -19,7 +19,10 @@ const API_VERSIONS: Readonly<Record<RouteKind, string>> = {
   HTTPRoute: 'gateway.networking.k8s.io/v1',
 };
 
-/** In the place of a city: a Service behind which nothing is, so that a Gateway answers 503. Without any backend it would be 500. */
+/**
+ * In the place of a city: a Service behind which nothing is, so that a Gateway answers 503. Without any backend, or, in
+ * Traefik, with one that has no EndpointSlice, it would be 500.
+ */
 const NOWHERE = '';
 const PORT_NAME = 'http';
 
@@ -27,13 +30,14 @@ const PORT_NAME = 'http';
 export function backendObjects(service: ModelService, backends: readonly RouteBackend[]): DesiredObject[] {
   return backends.flatMap((backend) => [
     backendService(service, backend.city),
-    backendSlice(service, backend),
+    backendSlice(service, backend, { [ROUTE_HOST_ANNOTATION]: backend.host }),
   ]);
 }
 
 /** What a route leads to while no city is ready. */
-export function nowhere(service: ModelService): DesiredObject {
-  return backendService(service, NOWHERE);
+export function nowhere(service: ModelService): DesiredObject[] {
+  const nothing = { city: NOWHERE, addresses: [], family: 'IPv4', port: SERVICE_PORT } as const;
+  return [backendService(service, NOWHERE), backendSlice(service, nothing)];
 }
 
 /** @param backends those that are there; none: the service behind which nothing is must be there */
@@ -81,7 +85,8 @@ function backendService(service: ModelService, city: string): DesiredObject {
 
 function backendSlice(
   service: ModelService,
-  { city, host, addresses, family, port }: RouteBackend,
+  { city, addresses, family, port }: Pick<RouteBackend, 'city' | 'addresses' | 'family' | 'port'>,
+  annotations: Readonly<Record<string, string>> = {},
 ): DesiredObject {
   const name = backendName(service, city);
   const labels = {
@@ -96,7 +101,7 @@ function backendSlice(
   };
   // The family of a slice cannot be changed.
   const sliceName = family === 'IPv4' ? name : `${name}-v6`;
-  return routeObject(service, 'EndpointSlice', sliceName, labels, body, { [ROUTE_HOST_ANNOTATION]: host });
+  return routeObject(service, 'EndpointSlice', sliceName, labels, body, annotations);
 }
 
 /** The label keeps them apart from what a ModelService consists of in a single cluster. */

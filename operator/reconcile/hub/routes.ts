@@ -131,8 +131,8 @@ export class Routes {
     const there = backends.filter((backend) => isThere(backendObjects(service, [backend]), live, outcomes));
     if (there.length + imported.length === 0) {
       const none = nowhere(service);
-      wanted.push(none);
-      outcomes.push(...(await write([none])));
+      wanted.push(...none);
+      outcomes.push(...(await write(none)));
     }
     const target = isImport
       ? importRoute(service, route, imported.length > 0)

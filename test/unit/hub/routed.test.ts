@@ -5,7 +5,7 @@ import type { DesiredObject, Outcome, Step } from '../../../operator/plan/target
 import { placed } from './region.ts';
 
 const service = placed({ placement: { route: { parentRefs: [{ name: 'public' }] } } });
-const object: DesiredObject = nowhere(service);
+const [object] = nowhere(service) as [DesiredObject, DesiredObject];
 const step: Step = { action: 'apply', object, because: 'create' };
 
 const parent = (type: string, status: 'True' | 'False' | 'Unknown', message = 'why') => ({
