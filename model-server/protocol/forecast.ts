@@ -9,7 +9,7 @@ import { parseJsonObject } from './json.ts';
 import { tensorFromNested } from './read-tensor.ts';
 import { formatShape, type NamedTensors, type Tensor } from './tensor.ts';
 import { type Frequency, frequencies, longFrequency, stepsLater } from './time-steps.ts';
-import { elementWriter, nestedLists } from './write-tensor.ts';
+import { nestedLists } from './write-tensor.ts';
 
 const Input = z.looseObject({
   type: z.enum(['univariate_time_series', 'multivariate_time_series']),
@@ -173,8 +173,5 @@ function rowOfForecast(tensor: Tensor, row: number, horizon: number): string {
   const start = row * steps * perStep;
   const data = (tensor.data as Float32Array).subarray(start, start + horizon * perStep);
   const part = { datatype: tensor.datatype, shape: [horizon, ...inner], data } as Tensor;
-  return nestedLists(
-    part,
-    elementWriter(part, () => 'null'),
-  );
+  return nestedLists(part, () => 'null');
 }

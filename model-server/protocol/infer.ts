@@ -25,7 +25,7 @@ import {
   type Signature,
   type Tensor,
 } from './tensor.ts';
-import { elementWriter, flatList, textOf } from './write-tensor.ts';
+import { flatList, textOf } from './write-tensor.ts';
 
 /** Header, in lower case, that says where the JSON ends and raw tensors begin. */
 export const jsonLengthHeader = 'inference-header-content-length';
@@ -201,11 +201,7 @@ export function encodeInfer(
   const written = [...wanted].map(([name, asRaw]) => {
     const tensor = outputs.get(name)!;
     const head = `{"name":${JSON.stringify(name)},"shape":[${tensor.shape.join(',')}],"datatype":"${tensor.datatype}"`;
-    if (!asRaw)
-      return `${head},"data":${flatList(
-        tensor,
-        elementWriter(tensor, (bytes) => textOutput(name, bytes)),
-      )}}`;
+    if (!asRaw) return `${head},"data":${flatList(tensor, (bytes) => textOutput(name, bytes))}}`;
     const bytes = tensorToBytes(tensor);
     raw.push(bytes);
     return `${head},"parameters":{"binary_data_size":${bytes.byteLength}}}`;

@@ -15,7 +15,7 @@ import { isBase64 } from './leaves.ts';
 import { NumberList } from './number-list.ts';
 import { tensorFromNested } from './read-tensor.ts';
 import { formatShape, type NamedTensors, type Signature, type Tensor, type TensorSpec } from './tensor.ts';
-import { base64Object, elementWriter, nestedLists, textOf } from './write-tensor.ts';
+import { base64Object, nestedLists, textOf } from './write-tensor.ts';
 
 export interface PredictRequest {
   readonly signature: string;
@@ -155,12 +155,12 @@ export function encodePredict({ rows }: Pick<PredictRequest, 'rows'>, outputs: N
   const written = [...outputs].map(([name, tensor]) => ({
     name,
     tensor,
-    write: elementWriter(tensor, name.endsWith('_bytes') ? base64Object : textOrBase64),
+    bytes: name.endsWith('_bytes') ? base64Object : textOrBase64,
   }));
   const single = written.length === 1 ? written[0]! : undefined;
   if (rows === undefined) {
-    if (single) return `{"outputs":${nestedLists(single.tensor, single.write)}}`;
-    return `{"outputs":{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nestedLists(tensor, write)}`).join(',')}}}`;
+    if (single) return `{"outputs":${nestedLists(single.tensor, single.bytes)}}`;
+    return `{"outputs":{${written.map(({ name, tensor, bytes }) => `${JSON.stringify(name)}:${nestedLists(tensor, bytes)}`).join(',')}}}`;
   }
   for (const { name, tensor } of written) {
     if (tensor.shape[0] !== rows) {
@@ -171,9 +171,9 @@ export function encodePredict({ rows }: Pick<PredictRequest, 'rows'>, outputs: N
       );
     }
   }
+  if (single) return `{"predictions":${nestedLists(single.tensor, single.bytes)}}`;
   const predictions = Array.from({ length: rows }, (_, row) => {
-    if (single) return nestedLists(single.tensor, single.write, row);
-    return `{${written.map(({ name, tensor, write }) => `${JSON.stringify(name)}:${nestedLists(tensor, write, row)}`).join(',')}}`;
+    return `{${written.map(({ name, tensor, bytes }) => `${JSON.stringify(name)}:${nestedLists(tensor, bytes, row)}`).join(',')}}`;
   });
   return `{"predictions":[${predictions.join(',')}]}`;
 }

@@ -7,13 +7,15 @@
  * - INT64 and UINT64 have all their digits.
  */
 import { fromBfloat16, fromHalf } from './half.ts';
+import { float, nestedSingles, singleText } from './single-text.ts';
 import { elementCount, type Tensor } from './tensor.ts';
 
 /** Writes the element with this row-major number. */
 export type ElementWriter = (index: number) => string;
+export type BytesWriter = (element: Uint8Array) => string;
 
 /** @param bytes writes an element of BYTES. */
-export function elementWriter(tensor: Tensor, bytes: (element: Uint8Array) => string): ElementWriter {
+export function elementWriter(tensor: Tensor, bytes: BytesWriter): ElementWriter {
   const { data } = tensor;
   switch (tensor.datatype) {
     case 'BOOL':
@@ -21,11 +23,11 @@ export function elementWriter(tensor: Tensor, bytes: (element: Uint8Array) => st
     case 'BYTES':
       return (index) => bytes(tensor.data[index] as Uint8Array);
     case 'FP16':
-      return (index) => single(fromHalf(tensor.data[index] as number));
+      return (index) => singleText(fromHalf(tensor.data[index] as number));
     case 'BF16':
-      return (index) => single(fromBfloat16(tensor.data[index] as number));
+      return (index) => singleText(fromBfloat16(tensor.data[index] as number));
     case 'FP32':
-      return (index) => single(tensor.data[index] as number);
+      return (index) => singleText(tensor.data[index] as number);
     case 'FP64':
       return (index) => float(tensor.data[index] as number);
     default:
@@ -33,17 +35,21 @@ export function elementWriter(tensor: Tensor, bytes: (element: Uint8Array) => st
   }
 }
 
-/** All elements between commas, row-major. */
-export function flatList(tensor: Tensor, write: ElementWriter): string {
+/** All elements between commas, row-major. @param bytes writes an element of BYTES. */
+export function flatList(tensor: Tensor, bytes: BytesWriter): string {
+  if (tensor.datatype === 'FP32') return nestedSingles(tensor.data, [tensor.data.length], 0);
+  const write = elementWriter(tensor, bytes);
   const tokens = new Array<string>(tensor.data.length);
   for (let index = 0; index < tokens.length; index++) tokens[index] = write(index);
   return `[${tokens.join(',')}]`;
 }
 
-/** The whole tensor as nested lists, or one row of it. */
-export function nestedLists({ shape }: Tensor, write: ElementWriter, row?: number): string {
-  const inner = row === undefined ? shape : shape.slice(1);
+/** The whole tensor as nested lists, or one row of it. @param bytes writes an element of BYTES. */
+export function nestedLists(tensor: Tensor, bytes: BytesWriter, row?: number): string {
+  const inner = row === undefined ? tensor.shape : tensor.shape.slice(1);
   let next = row === undefined ? 0 : row * elementCount(inner);
+  if (tensor.datatype === 'FP32' && inner.length > 0) return nestedSingles(tensor.data, inner, next);
+  const write = elementWriter(tensor, bytes);
   const walk = (dimension: number): string => {
     if (dimension === inner.length) return write(next++);
     const items: string[] = [];
@@ -66,64 +72,4 @@ export function textOf(bytes: Uint8Array): string | undefined {
 
 export function base64Object(bytes: Uint8Array): string {
   return `{"b64":"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}`;
-}
-
-/** Powers of ten that a double holds exactly. */
-const powers = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
-
-/**
- * The shortest of seven to nine digits that is the same FP32 again; nine always are. A whole number of so many digits,
- * divided by a power that is exact, is the double nearest to the decimal.
- */
-function single(value: number): string {
-  if (Number.isInteger(value) || !Number.isFinite(value)) return float(value);
-  const magnitude = Math.abs(value);
-  // Between these `String` writes no exponent.
-  if (magnitude >= 1e-6 && magnitude < 1e7) {
-    const power = powersFor(magnitude);
-    for (let places = 6 + power; places < 9 + power; places++) {
-      const scale = powers[places] as number;
-      const whole = Math.round(magnitude * scale);
-      if (Math.fround(whole / scale) === magnitude)
-        return value < 0 ? `-${decimal(whole, places)}` : decimal(whole, places);
-    }
-  }
-  for (const digits of [7, 8]) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return float(short);
-  }
-  return float(Number(value.toPrecision(9)));
-}
-
-/** `whole` ÷ 10^`places`, which is no whole number, without zeros at its end. */
-function decimal(whole: number, places: number): string {
-  let rest = whole;
-  let left = places;
-  while (rest % 10 === 0) {
-    rest /= 10;
-    left--;
-  }
-  const digits = String(rest);
-  const before = digits.length - left;
-  if (before > 0) return `${digits.slice(0, before)}.${digits.slice(before)}`;
-  return `0.${'0'.repeat(-before)}${digits}`;
-}
-
-/** How many times the magnitude has to be multiplied with ten to lie between 1 and 10; negative for division. */
-function powersFor(magnitude: number): number {
-  let power = 0;
-  if (magnitude >= 1) {
-    while (magnitude >= (powers[1 - power] as number)) power--;
-  } else {
-    power = 1;
-    while (magnitude * (powers[power] as number) < 1) power++;
-  }
-  return power;
-}
-
-function float(value: number): string {
-  if (!Number.isFinite(value)) return 'null';
-  if (Object.is(value, -0)) return '-0.0';
-  const text = String(value);
-  return Number.isInteger(value) && Math.abs(value) < 1e21 ? `${text}.0` : text;
 }
