@@ -15,6 +15,8 @@ export interface BenchModel {
   readonly name: string;
   /** Rows in one request, each measured. */
   readonly rowsPerRequest: readonly number[];
+  /** Of one large request, beside which small ones are measured; absent: that is not measured. */
+  readonly largeRows?: number;
   /** How rows of the benchmark call a request of so many rows. */
   requests(rows: number): string;
   /** Without the number of rows. */
@@ -43,7 +45,9 @@ export const benchModels: readonly BenchModel[] = [
   {
     name: 'table',
     rowsPerRequest: [1],
-    requests: () => 'one row of 24 numbers',
+    largeRows: 40_000,
+    requests: (rows) =>
+      rows === 1 ? 'one row of 24 numbers' : `${rows.toLocaleString('en')} rows of 24 numbers`,
     inputShape: [24],
     nodes: [...dense('dense1', 'x', [24, 64], 'Relu'), ...dense('y', 'dense1', [64, 1], 'Identity')],
     output: { node: 'y', size: 1 },

@@ -7,13 +7,14 @@ import type { Engine } from '../../model-server/engine/engine.ts';
 import { startEngine } from '../../model-server/engine/host.ts';
 import { say } from '../region/progress.ts';
 import { differenceBetween } from './agreement.ts';
-import type { Contender, Contestant, Protocol } from './contender.ts';
+import { measureBesideLarge } from './beside-large.ts';
+import type { Contender, Protocol } from './contender.ts';
 import { loopEngine } from './engine-loop.ts';
 import { measureLoad } from './load.ts';
 import type { BenchModel } from './models.ts';
-import { percentile } from './percentile.ts';
 import { costsOf } from './process-costs.ts';
 import type { Row } from './result.ts';
+import { measureEach, median, rowOf, type Settings, type Started } from './side-by-side.ts';
 import { startContender } from './start-contender.ts';
 
 const CLIENTS = [1, 16, 64];
@@ -23,12 +24,6 @@ const WARM_UP_SECONDS = 1.5;
 const PROTOCOLS: readonly Protocol[] = ['JSON', 'raw tensor'];
 const MEBIBYTE = 2 ** 20;
 
-export interface Settings {
-  /** Of one measurement. */
-  readonly seconds: number;
-  readonly rounds: number;
-}
-
 /** What is measured of each, and of the bare engine. */
 interface Figures {
   readonly perSecond: number;
@@ -36,13 +31,6 @@ interface Figures {
   readonly p99: number;
   readonly cpuPerThousand: number;
 }
-interface Started {
-  readonly contender: Contender;
-  readonly contestant: Contestant;
-  readonly firstAnswerSeconds: number;
-  readonly residentBytes: number;
-}
-
 export async function measureModel(
   model: BenchModel,
   place: string,
@@ -66,6 +54,8 @@ export async function measureModel(
         }
       }
     }
+    if (model.largeRows !== undefined)
+      rows.push(...(await measureBesideLarge(model, model.largeRows, started, settings)));
     return [...rows, ...standingCosts(model, started)];
   } finally {
     for (const { contestant } of started) await contestant.stop();
@@ -119,39 +109,26 @@ async function measureRow(
 ): Promise<Row[]> {
   const limits: Figures[] = [];
   const figures = new Map<string, Figures[]>();
+  const what = `${model.requests(rowsPerRequest)}, ${protocol}, ${clients} client${clients > 1 ? 's' : ''}`;
   for (let round = 0; round < rounds; round++) {
     limits.push(await limit(engine, model, rowsPerRequest, clients, seconds));
-    for (const { contender, contestant } of started) {
+    await measureEach(started, figures, what, async (contestant) => {
       const request = contestant.request(protocol, rowsPerRequest);
-      if (!request) continue;
+      if (!request) return undefined;
       const before = costsOf(contestant.pid).cpuSeconds;
-      const result = await measureLoad({ ...request, clients, seconds }).catch((error: Error) => {
-        if (contender === started[0]?.contender) throw error;
-        say(`${contender.name}, ${protocol}, ${rowsPerRequest} rows, ${clients} clients: ${error.message}`);
-      });
-      if (!result) continue;
+      const result = await measureLoad({ ...request, clients, seconds });
       const cpuSeconds = costsOf(contestant.pid).cpuSeconds - before;
-      const list = figures.get(contender.name) ?? [];
-      list.push({
+      return {
         ...result,
         perSecond: result.requestsPerSecond,
         cpuPerThousand: (cpuSeconds / result.requests) * 1000,
-      });
-      figures.set(contender.name, list);
-    }
-  }
-  const what = `${model.requests(rowsPerRequest)}, ${protocol}, ${clients} client${clients > 1 ? 's' : ''}`;
-  const row = (kind: string, unit: string, better: Row['better'], read: (one: Figures) => number): Row => {
-    const [ours, ...peers] = started.map(({ contender: { name } }) => {
-      const list = figures.get(name);
-      return [name, list && median(list.map(read))] as const;
+      };
     });
-    const known = peers.flatMap(([name, figure]) => (figure === undefined ? [] : [[name, figure]]));
-    return {
-      ...{ what: `${what}${kind}`, unit, better, ours: ours?.[1] as number, limit: median(limits.map(read)) },
-      ...(known.length > 0 ? { peers: Object.fromEntries(known) as Record<string, number> } : {}),
-    };
-  };
+  }
+  const row = (kind: string, unit: string, better: Row['better'], read: (one: Figures) => number): Row => ({
+    ...rowOf(started, figures, `${what}${kind}`, unit, better, read),
+    limit: median(limits.map(read)),
+  });
   return [
     row('', 'req/s', 'higher', ({ perSecond }) => perSecond),
     row(', median time', 'ms', 'lower', ({ p50 }) => p50),
@@ -195,5 +172,3 @@ function standingCosts(model: BenchModel, started: readonly Started[]): Row[] {
     ),
   ];
 }
-
-const median = (figures: readonly number[]) => percentile(figures, 50);
