@@ -37,5 +37,6 @@ export default {
     project('clients'),
     project('api', sharesCity('api')),
     project('e2e', sharesCity('e2e')),
+    project('gateway'),
   ],
 };

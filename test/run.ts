@@ -15,8 +15,10 @@ import { goPrograms, hostTool } from './region/go-programs.ts';
 import { installationImages } from './region/installation.ts';
 import { clock, say } from './region/progress.ts';
 
-const kinds = ['unit', 'clients', 'api', 'e2e'] as const;
+const kinds = ['unit', 'clients', 'api', 'e2e', 'gateway'] as const;
 type Kind = (typeof kinds)[number];
+/** Takes minutes and gigabytes to build what few changes are about: only when it is asked for. */
+const ON_REQUEST: readonly Kind[] = ['gateway'];
 
 async function tensorflow(): Promise<void> {
   const report = (line: string) => say(`TensorFlow: ${line}`);
@@ -42,6 +44,12 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await cityImage('node');
     await hostTool('helm');
     await installationImages();
+  },
+  gateway: async () => {
+    await ensureEngine();
+    await cityImage('control-plane');
+    await hostTool('kubectl');
+    await goPrograms('traefik');
   },
 };
 
@@ -69,7 +77,7 @@ async function jest(chosen: Kind[], rest: string[]): Promise<number> {
 const args = process.argv.slice(2);
 const firstOther = args.findIndex((argument) => !kinds.includes(argument as Kind));
 const named = (firstOther === -1 ? args : args.slice(0, firstOther)) as Kind[];
-const chosen = named.length > 0 ? named : [...kinds];
+const chosen = named.length > 0 ? named : kinds.filter((kind) => !ON_REQUEST.includes(kind));
 try {
   await prepare(chosen);
 } catch (error) {
@@ -81,5 +89,5 @@ try {
   process.exitCode = await jest(chosen, firstOther === -1 ? [] : args.slice(firstOther));
 } finally {
   // A run that was interrupted has not come to its own clean-up.
-  if (chosen.some((kind) => kind === 'api' || kind === 'e2e')) await removeAbandoned();
+  if (chosen.some((kind) => kind !== 'unit' && kind !== 'clients')) await removeAbandoned();
 }

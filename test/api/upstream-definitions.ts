@@ -12,10 +12,12 @@ const DEFINITIONS = {
     'config/crd/bases/multicluster.x-k8s.io_clusterprofiles.yaml',
   ],
   ServiceExport: ['sigs.k8s.io/mcs-api@v0.5.2', 'config/crd/multicluster.x-k8s.io_serviceexports.yaml'],
-  HTTPRoute: [
-    'sigs.k8s.io/gateway-api@v1.4.0',
-    'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml',
-  ],
+  GatewayClass: gatewayApi('gatewayclasses'),
+  Gateway: gatewayApi('gateways'),
+  HTTPRoute: gatewayApi('httproutes'),
+  GRPCRoute: gatewayApi('grpcroutes'),
+  ReferenceGrant: gatewayApi('referencegrants'),
+  BackendTLSPolicy: gatewayApi('backendtlspolicies'),
   Placement: [
     'open-cluster-management.io/api@v1.0.0',
     'cluster/v1beta1/0000_02_clusters.open-cluster-management.io_placements.crd.yaml',
@@ -29,6 +31,11 @@ const DEFINITIONS = {
     'work/v1alpha1/0000_00_work.open-cluster-management.io_manifestworkreplicasets.crd.yaml',
   ],
 } as const;
+
+function gatewayApi(plural: string): [module: string, path: string] {
+  const path = `config/crd/standard/gateway.networking.k8s.io_${plural}.yaml`;
+  return ['sigs.k8s.io/gateway-api@v1.4.0', path];
+}
 
 /**
  * Installs the definition and waits until the kind is served. What another test has left of it goes first: a definition

@@ -34,6 +34,10 @@ const modules = {
     programs: { registry: 'github.com/distribution/distribution/v3/cmd/registry' },
     firstBuild: 'about 3 minutes the first time',
   },
+  traefik: {
+    programs: { traefik: 'github.com/traefik/traefik/v3/cmd/traefik' },
+    firstBuild: 'about 6 minutes the first time',
+  },
   'runc-within-limits': { programs: { 'runc-within-limits': '.' }, firstBuild: 'seconds' },
 } satisfies Record<string, GoModule>;
 
