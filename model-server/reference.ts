@@ -24,7 +24,7 @@ const STATUSES: readonly (readonly [string, string])[] = [
   ['413', 'The body is larger than one request may be.'],
   ['429', 'The queue is full, by number or by the time that it takes; `Retry-After` says when to come back.'],
   ['500', 'TensorFlow or the server failed at the request.'],
-  ['503', 'Nothing is served yet, or the engine has died and the process is about to end.'],
+  ['503', 'Nothing is served yet, or the engine, or the thread that read the body, has died; ask again.'],
   ['504', 'The request waited longer than `spec.serving.requestTimeoutSeconds`.'],
 ];
 
@@ -68,6 +68,9 @@ export function modelServerReference(): string {
     'first dimension and the warm-up has shown that only that dimension of the outputs grows. A joined run that fails is',
     'repeated one by one, so a bad request never fails another. A model whose rows influence each other, although its shapes',
     'do not show it, needs `spec.serving.maxBatchSize: 1`.',
+    '',
+    'JSON bodies of 256 KiB and more are read by threads of their own, so that probes and small requests need not wait for',
+    'them. Raw tensors need no reading, and are the better choice for large ones.',
     '',
     '## Models',
     '',
