@@ -7,8 +7,8 @@ const [zero, point, minus, comma, open, close] = [0x30, 0x2e, 0x2d, 0x2c, 0x5b, 
 
 /** Holds text until it is long enough to be made a string. */
 const scratch = Buffer.alloc(32 << 10);
-/** Leaves room for a number, at most 24 bytes, and what stands around it. */
-const fullAt = scratch.length - 256;
+/** Leaves room for a number, at most 24 bytes, and a bracket for each of TensorFlow's at most 254 dimensions. */
+const fullAt = scratch.length - 512;
 
 /** Powers of ten that a double holds exactly. */
 const powers = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));

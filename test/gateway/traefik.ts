@@ -12,16 +12,10 @@ export class Traefik {
   /** Where clients ask; a listener of a Gateway has to name this port. */
   readonly port: number;
   readonly #process: ChildProcess;
-  #said = '';
 
   private constructor(port: number, process: ChildProcess) {
     this.port = port;
     this.#process = process;
-    for (const stream of [process.stdout, process.stderr]) {
-      stream?.on('data', (chunk) => {
-        this.#said += chunk;
-      });
-    }
   }
 
   /** Starts it; Gateways of its class may be made before and after. */
@@ -34,13 +28,9 @@ export class Traefik {
       '--global.checkNewVersion=false',
       '--global.sendAnonymousUsage=false',
     ];
-    const child = spawn(program, settings, { env: { KUBECONFIG: city.kubeconfigPath } });
+    const env = { KUBECONFIG: city.kubeconfigPath };
+    const child = spawn(program, settings, { env, stdio: 'ignore' });
     return new Traefik(port, child);
-  }
-
-  /** What it has logged. */
-  get said(): string {
-    return this.#said;
   }
 
   async stop(): Promise<void> {
