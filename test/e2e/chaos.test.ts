@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { GROUP } from '../../crds/model-service.ts';
 import { OPERATOR_NAMESPACE, OPERATOR_SELECTOR, operatorState } from '../region/installation.ts';
 import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { trafficWhile } from './clients.ts';
@@ -122,7 +123,6 @@ describe('a service with two replicas outlives', () => {
     'networkpolicy/traffic',
     'pdb/traffic',
     'deployment/traffic',
-    'serviceaccount/spare-model',
     'hpa/spare',
   ])('the deletion of %s by hand: it comes back, and the pods stay', async (object) => {
     const model = object.includes('spare') ? spare : traffic;
@@ -178,6 +178,19 @@ describe('a service with two replicas outlives', () => {
     await keeps(model, pods);
   });
 
+  /** Whose pods report with tokens that are refused from now on. */
+  test('the deletion of its ServiceAccount by hand: it comes back, and the pods stay and serve', async () => {
+    const before = await livesOf(spare);
+    const account = await read('serviceaccount/spare-model');
+    await spare.kubectl(['delete', 'serviceaccount/spare-model', '--wait=false']);
+    await spare.city.until('it is back', 60, async () => {
+      const now = await read('serviceaccount/spare-model');
+      return now.metadata.uid !== account.metadata.uid && essence(now) === essence(account);
+    });
+    expect(await livesOf(spare)).toEqual(before);
+    await answers(spare);
+  });
+
   testWithLocalImage.each(['kube-apiserver', 'etcd'])(
     'the death of %s, and its pods do not notice',
     async (program) => {
@@ -221,6 +234,16 @@ describe('a service with two replicas outlives', () => {
     );
     expect(count.failures).toEqual([]);
     await keeps(traffic, before);
+  });
+
+  test('reports that are refused since then: the status says how to have them back, and so it is', async () => {
+    await spare.until('its tokens are refused', 120, (status) => {
+      const message = conditionOf(status, 'Reconciling')?.message ?? '';
+      return /spare-model was deleted and made anew.*; delete the pods to have it sooner/.test(message);
+    });
+    await answers(spare);
+    await spare.kubectl(['delete', 'pods', '-l', `${GROUP}/service=spare`]);
+    await spare.untilReady(1);
   });
 
   test('a power cut of the whole city', async () => {
