@@ -17,9 +17,11 @@ const project = (name, extra = {}) => ({
   ...extra,
 });
 
+const queueRunner = '<rootDir>/test/queue-runner.mjs';
+
 /** Tests that share one city, which is started before the first of them and stopped after the last. */
 const sharesCity = (name) => ({
-  runner: '<rootDir>/test/queue-runner.mjs',
+  runner: queueRunner,
   globalSetup: `<rootDir>/test/${name}/setup.mjs`,
   globalTeardown: `<rootDir>/test/${name}/teardown.mjs`,
 });
@@ -36,7 +38,9 @@ export default {
     project('unit'),
     project('clients'),
     project('api', sharesCity('api')),
+    project('hub', sharesCity('hub')),
     project('e2e', sharesCity('e2e')),
+    project('region', { runner: queueRunner }),
     project('gateway'),
   ],
 };

@@ -1,8 +1,9 @@
 import TestRunner from 'jest-runner';
 
 /**
- * For tests that share a cluster: those of one project run one file after the other, in a process of their own, and
- * the projects side by side; all in this process where jest is told so (`--runInBand`).
+ * For tests on clusters, which wait for most of the time: those of one project share a cluster and run one file after the
+ * other, in a process of their own, and the projects side by side; all in this process where jest is told so
+ * (`--runInBand`).
  */
 export default class QueueRunner extends TestRunner {
   constructor(globalConfig, context) {

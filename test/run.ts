@@ -15,7 +15,7 @@ import { goPrograms, hostTool } from './region/go-programs.ts';
 import { installationImages } from './region/installation.ts';
 import { clock, say } from './region/progress.ts';
 
-const kinds = ['unit', 'clients', 'api', 'e2e', 'gateway'] as const;
+const kinds = ['unit', 'clients', 'api', 'hub', 'e2e', 'region', 'gateway'] as const;
 type Kind = (typeof kinds)[number];
 /** Takes minutes and gigabytes to build what few changes are about: only when it is asked for. */
 const ON_REQUEST: readonly Kind[] = ['gateway'];
@@ -25,6 +25,19 @@ async function tensorflow(): Promise<void> {
   await linkIntoCheckout(await buildNative({ arch: process.arch, gpu: false }, cacheDirectory, report));
 }
 
+async function controlPlanes(): Promise<void> {
+  await ensureEngine();
+  await cityImage('control-plane');
+  await hostTool('kubectl');
+}
+
+async function cities(): Promise<void> {
+  await ensureEngine();
+  await cityImage('node');
+  await hostTool('helm');
+  await installationImages();
+}
+
 const preparations: Record<Kind, () => Promise<void>> = {
   unit: tensorflow,
   clients: async () => {
@@ -32,23 +45,18 @@ const preparations: Record<Kind, () => Promise<void>> = {
     await clientPackages();
   },
   api: async () => {
-    await ensureEngine();
-    await cityImage('control-plane');
-    await hostTool('kubectl');
+    await controlPlanes();
     await goPrograms('object-store');
     await goPrograms('registry');
+  },
+  hub: async () => {
+    await controlPlanes();
     await goPrograms('lua');
   },
-  e2e: async () => {
-    await ensureEngine();
-    await cityImage('node');
-    await hostTool('helm');
-    await installationImages();
-  },
+  e2e: cities,
+  region: cities,
   gateway: async () => {
-    await ensureEngine();
-    await cityImage('control-plane');
-    await hostTool('kubectl');
+    await controlPlanes();
     await goPrograms('traefik');
   },
 };

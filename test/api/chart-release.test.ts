@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
-import { cluster, untilFurnished, untilKnown } from './cluster.ts';
+import { cluster } from './cluster.ts';
 import { chart } from './helm.ts';
+import { untilFurnished, untilKnown } from './readiness.ts';
 
 /** The life of a release on a real API server. No pods run here; the end-to-end tests have those. */
 describe('a release of the chart', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
-import { cluster, untilFurnished } from './cluster.ts';
+import { cluster } from './cluster.ts';
 import { chart, helm, type Manifest, render, renderObjects } from './helm.ts';
+import { untilFurnished } from './readiness.ts';
 
 const everything = [
   'replicas=3',

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { City } from '../region/city.ts';
-import { cluster, untilKnown } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { untilKnown } from './readiness.ts';
 
 describe('the control plane for API tests', () => {
   let city: City;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import type { City } from '../region/city.ts';
-import { cluster, untilFurnished, untilKnown } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { untilFurnished, untilKnown } from './readiness.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const examples = join(root, 'examples');

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { City } from '../region/city.ts';
-import { cluster, untilKnown } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { untilKnown } from './readiness.ts';
 
 const uri = 'https://models.example/traffic';
 

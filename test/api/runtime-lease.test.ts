@@ -6,7 +6,8 @@ import { systemClock } from '../../operator/runtime/clock.ts';
 import { LeaderElection } from '../../operator/runtime/lease.ts';
 import type { City } from '../region/city.ts';
 import { logLines } from '../unit/runtime/log-lines.ts';
-import { cluster, restartControllers } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { restartControllers } from './readiness.ts';
 
 /** Long enough for a busy machine to answer in between. */
 const durations = { leaseSeconds: 15, renewDeadlineSeconds: 12, retrySeconds: 1 };

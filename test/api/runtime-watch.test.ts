@@ -11,7 +11,8 @@ import { Reflector } from '../../operator/runtime/reflector.ts';
 import { Store } from '../../operator/runtime/store.ts';
 import type { City } from '../region/city.ts';
 import { logLines } from '../unit/runtime/log-lines.ts';
-import { cluster, restartControllers, untilFurnished } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { restartControllers, untilFurnished } from './readiness.ts';
 
 const many = 2000;
 let city: City;

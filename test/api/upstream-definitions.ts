@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import type { City } from '../region/city.ts';
 import { run } from '../region/command.ts';
-import { untilKnown } from './cluster.ts';
+import { untilKnown } from './readiness.ts';
 
 const DEFINITIONS = {
   ClusterProfile: [

@@ -1,8 +1,8 @@
 /** A region whose clients come through a Gateway that others make; the hub and its API server are real, cities are played. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Agent, request } from 'undici';
-import { RegionHub } from '../api/region-hub.ts';
 import { upstreamDefinition } from '../api/upstream-definitions.ts';
+import { RegionHub } from '../hub/region-hub.ts';
 import type { City } from '../region/city.ts';
 import { startCity } from '../region/start-city.ts';
 import { Backend } from './backend.ts';

@@ -2,7 +2,7 @@ import { City, removeContainer } from './city.ts';
 import { type CityOptions, startCity } from './start-city.ts';
 
 /** The kinds of tests that share one city among all of their files. */
-export type SharedBy = 'api' | 'e2e';
+export type SharedBy = 'api' | 'hub' | 'e2e';
 
 /**
  * Starts the city that all tests of one kind share; its container's name travels in the environment. When it

@@ -1,4 +1,4 @@
-/** A hub as a city's agent sees it, and agents that speak to it; real servers are in test/api. */
+/** A hub as a city's agent sees it, and agents that speak to it; real servers are in test/hub. */
 import { CITY_OBJECTS, REGION_ANNOTATIONS } from '../../../crds/region.ts';
 import { type KubeClient, KubeError, type RawRequest } from '../../../operator/kube/client.ts';
 import type { HubConnection } from '../../../operator/plan/agent/connection.ts';

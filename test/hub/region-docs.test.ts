@@ -5,12 +5,12 @@ import { load } from 'js-yaml';
 import { CityClusterSpec } from '../../crds/city-cluster.ts';
 import { ModelServiceSpec } from '../../crds/model-service.ts';
 import { parseCommand } from '../../operator/cli/arguments.ts';
+import type { Manifest } from '../api/helm.ts';
+import { installUpstream } from '../api/upstream-definitions.ts';
 import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
-import type { Manifest } from './helm.ts';
 import { installRegionDefinitions, leaveNothingToPlace } from './region-hub.ts';
-import { installUpstream } from './upstream-definitions.ts';
 
 const text = readFileSync(join(repository, 'docs', 'region.md'), 'utf8');
 const blocks = (language: string) =>

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
+import { adminClient } from '../api/operator-account.ts';
 import { cluster } from './cluster.ts';
-import { adminClient } from './operator-account.ts';
 import { installRegionDefinitions } from './region-hub.ts';
 
 let client: KubeClient;

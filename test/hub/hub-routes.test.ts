@@ -10,11 +10,11 @@ import { Routes } from '../../operator/reconcile/hub/routes.ts';
 import { createReflectors, createStores } from '../../operator/reconcile/stores.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { noMetrics } from '../../operator/runtime/metrics.ts';
+import { adminClient, operatorClient, removeOperatorAccount } from '../api/operator-account.ts';
+import { upstreamDefinition } from '../api/upstream-definitions.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
-import { adminClient, operatorClient, removeOperatorAccount } from './operator-account.ts';
 import { installRegionDefinitions, RegionHub } from './region-hub.ts';
-import { upstreamDefinition } from './upstream-definitions.ts';
 
 const CRD = 'httproutes.gateway.networking.k8s.io';
 

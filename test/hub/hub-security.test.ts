@@ -4,9 +4,10 @@ import type { RawRequest } from '../../operator/kube/client.ts';
 import { isKubeError, type KubeClient } from '../../operator/kube/client.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
+import { type Manifest, renderObjects } from '../api/helm.ts';
+import { untilFurnished } from '../api/readiness.ts';
 import type { City } from '../region/city.ts';
-import { cluster, untilFurnished } from './cluster.ts';
-import { type Manifest, renderObjects } from './helm.ts';
+import { cluster } from './cluster.ts';
 import { TestHub } from './hub-in.ts';
 
 const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'] as const;

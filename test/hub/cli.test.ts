@@ -10,11 +10,11 @@ import { HttpKubeClient } from '../../operator/kube/http-client.ts';
 import { fromText } from '../../operator/kube/kubeconfig.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
+import { render } from '../api/helm.ts';
 import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { CommandFailed, run } from '../region/command.ts';
 import { cluster } from './cluster.ts';
-import { render } from './helm.ts';
 import { TestHub } from './hub-in.ts';
 import { leaveNothingToPlace } from './region-hub.ts';
 

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load, loadAll } from 'js-yaml';
 import { GRANTS } from '../../operator/rbac/grants.ts';
+import type { Manifest } from '../api/helm.ts';
+import { installUpstream } from '../api/upstream-definitions.ts';
 import { repository } from '../region/cache.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
-import type { Manifest } from './helm.ts';
 import { installRegionDefinitions } from './region-hub.ts';
-import { installUpstream } from './upstream-definitions.ts';
 
 const file = (name: string) =>
   readFileSync(join(repository, 'examples', 'open-cluster-management', name), 'utf8');

@@ -1,18 +1,18 @@
 /**
- * A hub and three cities as whole clusters: all that test/region/scenarios/bad-day.yaml tells, with model servers that
+ * A hub and three cities as whole clusters: all that scenarios/bad-day.yaml tells, with model servers that
  * answer and clients that go where the hub sends them.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
-import { installationImages } from '../region/installation.ts';
-import { Region } from '../region/region.ts';
-import { ClusterStage, regionCities } from '../region/scenarios/on-clusters.ts';
-import { perform } from '../region/scenarios/perform.ts';
-import { chaptersOf, readScenario } from '../region/scenarios/scenario.ts';
+import { installationImages } from './installation.ts';
+import { Region } from './region.ts';
+import { ClusterStage, regionCities } from './scenarios/on-clusters.ts';
+import { perform } from './scenarios/perform.ts';
+import { chaptersOf, readScenario } from './scenarios/scenario.ts';
 
 jest.setTimeout(600_000);
 
-const scenario = readScenario(join(import.meta.dirname, '../region/scenarios/bad-day.yaml'));
+const scenario = readScenario(join(import.meta.dirname, 'scenarios/bad-day.yaml'));
 
 describe('a hub and three cities', () => {
   let region: Region;

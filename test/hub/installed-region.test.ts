@@ -10,15 +10,16 @@ import { CITY_OBJECTS, CityViews, cityNamespace, REGION_ANNOTATIONS } from '../.
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { KubeObject, UntypedObject } from '../../operator/kube/objects.ts';
 import { resources } from '../../operator/kube/resources.ts';
+import { accessTo, InstalledOperator } from '../api/installed.ts';
+import { adminClient } from '../api/operator-account.ts';
+import { untilKnown } from '../api/readiness.ts';
+import { upstreamDefinition } from '../api/upstream-definitions.ts';
 import type { City } from '../region/city.ts';
 import { citiesAreBuiltHere } from '../region/shared-city.ts';
 import { startCity } from '../region/start-city.ts';
-import { cluster, untilKnown } from './cluster.ts';
-import { accessTo, InstalledOperator } from './installed.ts';
-import { adminClient } from './operator-account.ts';
+import { cluster } from './cluster.ts';
 import { PlayedCity } from './played-city.ts';
 import { installRegionDefinitions } from './region-hub.ts';
-import { upstreamDefinition } from './upstream-definitions.ts';
 
 jest.setTimeout(300_000);
 

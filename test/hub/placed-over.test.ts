@@ -1,8 +1,8 @@
 /** A service that this cluster served itself before it was placed: both levels of the operator at work on a hub. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { resources } from '../../operator/kube/resources.ts';
+import { TestOperator } from '../api/operator-in.ts';
 import { cluster } from './cluster.ts';
-import { TestOperator } from './operator-in.ts';
 import type { PlayedCity } from './played-city.ts';
 import { RegionHub } from './region-hub.ts';
 

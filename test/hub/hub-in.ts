@@ -14,8 +14,8 @@ import { type HubCopies, hubCopies } from '../../operator/reconcile/hub/hub.ts';
 import { Joining } from '../../operator/reconcile/hub/joining.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { noMetrics } from '../../operator/runtime/metrics.ts';
+import { adminClient, operatorClient, removeOperatorAccount } from '../api/operator-account.ts';
 import type { City } from '../region/city.ts';
-import { adminClient, operatorClient, removeOperatorAccount } from './operator-account.ts';
 import { installRegionDefinitions } from './region-hub.ts';
 
 export class TestHub {

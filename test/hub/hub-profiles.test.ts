@@ -5,10 +5,10 @@ import { resources } from '../../operator/kube/resources.ts';
 import { ClusterProfiles } from '../../operator/reconcile/hub/joining-profiles.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { noMetrics } from '../../operator/runtime/metrics.ts';
+import { installUpstream } from '../api/upstream-definitions.ts';
 import type { City } from '../region/city.ts';
 import { cluster } from './cluster.ts';
 import { TestHub } from './hub-in.ts';
-import { installUpstream } from './upstream-definitions.ts';
 
 /** With the upstream project's own definition, and the rights of the chart. */
 describe('ClusterProfiles', () => {

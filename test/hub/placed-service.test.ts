@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { resources } from '../../operator/kube/resources.ts';
+import { TestOperator } from '../api/operator-in.ts';
 import { cluster } from './cluster.ts';
-import { TestOperator } from './operator-in.ts';
 import { installRegionDefinitions } from './region-hub.ts';
 
 const spec = { model: { uri: 'https://models.example/traffic' }, replicas: 1, gpu: { count: 0 } };

@@ -10,9 +10,9 @@ import type { AgentMetrics } from '../../operator/reconcile/agent/metrics.ts';
 import { systemClock as clock } from '../../operator/runtime/clock.ts';
 import { KubeEventRecorder } from '../../operator/runtime/events.ts';
 import { noMetrics } from '../../operator/runtime/metrics.ts';
+import { TestOperator } from '../api/operator-in.ts';
 import type { City } from '../region/city.ts';
 import type { HubByHand } from './hub-by-hand.ts';
-import { TestOperator } from './operator-in.ts';
 
 /** Of the operator itself. */
 const OWN_NAMESPACE = 'aicity-system';
