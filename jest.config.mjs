@@ -17,14 +17,8 @@ const project = (name, extra = {}) => ({
   ...extra,
 });
 
-const queueRunner = '<rootDir>/test/queue-runner.mjs';
-
-/** Tests that share one city, which is started before the first of them and stopped after the last. */
-const sharesCity = (name) => ({
-  runner: queueRunner,
-  globalSetup: `<rootDir>/test/${name}/setup.mjs`,
-  globalTeardown: `<rootDir>/test/${name}/teardown.mjs`,
-});
+/** Tests on clusters. */
+const queued = { runner: '<rootDir>/test/queue-runner.mjs' };
 
 export default {
   // No test is a measurement: only one that hangs is to be ended.
@@ -37,10 +31,10 @@ export default {
   projects: [
     project('unit'),
     project('clients'),
-    project('api', sharesCity('api')),
-    project('hub', sharesCity('hub')),
-    project('e2e', sharesCity('e2e')),
-    project('region', { runner: queueRunner }),
+    project('api', queued),
+    project('hub', queued),
+    project('e2e', queued),
+    project('region', queued),
     project('gateway'),
   ],
 };

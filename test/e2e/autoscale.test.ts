@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelServiceStatus } from '../../crds/model-service.ts';
+import { city as sharedCity } from './city.ts';
 import { trafficWhile } from './clients.ts';
-import { installation } from './installation.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 
 interface Autoscaler {
@@ -24,7 +24,7 @@ describe('autoscaling', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'autoscale');
     const metrics = [{ type: 'Load', targetPercent: TARGET_PERCENT }];
     await traffic.apply({ autoscaling: { maxReplicas: 3, metrics, behavior } });

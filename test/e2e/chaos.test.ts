@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GROUP } from '../../crds/model-service.ts';
 import { OPERATOR_NAMESPACE, OPERATOR_SELECTOR, operatorState } from '../region/installation.ts';
 import { citiesAreBuiltHere } from '../region/shared-city.ts';
+import { city as sharedCity } from './city.ts';
 import { trafficWhile } from './clients.ts';
-import { installation } from './installation.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 
 /** What a person can change of an object, or lose with it. */
@@ -31,7 +31,7 @@ describe('a service with two replicas outlives', () => {
   let spare: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'chaos');
     spare = await ServedModel.inNamespace(city, traffic.namespace, 'spare');
     await traffic.apply({ ...SMALL, replicas: 2 });

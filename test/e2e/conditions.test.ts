@@ -3,7 +3,7 @@ import type { Reason } from '../../crds/conditions.ts';
 import { API_VERSION, type ModelService } from '../../crds/model-service.ts';
 import type { City } from '../region/city.ts';
 import { OPERATOR_NAMESPACE } from '../region/installation.ts';
-import { installation } from './installation.ts';
+import { city as sharedCity } from './city.ts';
 import { conditionOf, type Fields } from './served-model.ts';
 
 /** A mistake that the API server accepts, and what its owner is to read about it. */
@@ -159,7 +159,7 @@ describe('a mistake that the API server accepts', () => {
   };
 
   beforeAll(async () => {
-    ({ city } = await installation());
+    city = await sharedCity();
     restartsBefore = await restarts();
     namespace = await city.freshNamespace('mistakes');
     quota = await city.freshNamespace('quota');

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { city as sharedCity } from './city.ts';
 import { trafficWhile } from './clients.ts';
-import { installation } from './installation.ts';
 import { ServedModel } from './served-model.ts';
 
 describe('a replica that goes', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'drain');
     await traffic.apply({ replicas: 3 });
     await traffic.untilReady(3);

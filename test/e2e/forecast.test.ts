@@ -1,11 +1,12 @@
 /** The example as its README tells it, through a real service: forecasts of a month that no model has seen. */
+
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { evaluateHeldOutMonth } from '../../examples/traffic/evaluation.ts';
 import { PROTOCOLS } from '../../examples/traffic/protocols.ts';
 import { RELEASES } from '../../examples/traffic/releases.ts';
 import { formatScore, improvementPercent } from '../../examples/traffic/score.ts';
-import { installation } from './installation.ts';
+import { city as sharedCity } from './city.ts';
 import { ServedModel } from './served-model.ts';
 
 const readme = readFileSync(new URL('../../examples/traffic/README.md', import.meta.url), 'utf8');
@@ -15,7 +16,7 @@ describe('the traffic example', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'forecast');
     await traffic.applyText(manifest);
     await traffic.untilReady(1);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { city as sharedCity } from './city.ts';
 import { type Count, trafficWhile } from './clients.ts';
-import { installation } from './installation.ts';
 import { ModelVolume } from './model-volume.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 
@@ -8,7 +8,7 @@ describe('a model that changes', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'change');
     await traffic.apply({ replicas: 2 });
     await traffic.untilReady(2);
@@ -81,7 +81,7 @@ describe('a model on a volume', () => {
   let volume: ModelVolume;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'volume');
     plus = await ServedModel.inNamespace(city, traffic.namespace, 'plus');
     volume = await ModelVolume.open(traffic, 'models');

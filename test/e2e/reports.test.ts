@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'nod
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CONFIG_MAP_KEYS, REPORT_AUDIENCE, REPORT_PATH } from '../../crds/pod-contract.ts';
 import { OPERATOR_NAMESPACE, operatorState } from '../region/installation.ts';
-import { installation } from './installation.ts';
+import { city as sharedCity } from './city.ts';
 import { Outsider, type Reply } from './outsider.ts';
 import { ServedModel } from './served-model.ts';
 
@@ -26,7 +26,7 @@ describe('reports and the network', () => {
   let ca: string;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'reports');
     await traffic.apply({ replicas: 1, gpu: { count: 0 } });
     await traffic.untilReady(1);

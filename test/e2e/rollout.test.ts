@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelService } from '../../crds/model-service.ts';
+import { city as sharedCity } from './city.ts';
 import { trafficWhile } from './clients.ts';
 import { leaveFreeGpus } from './gpus.ts';
-import { installation } from './installation.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 import { changesOf, watchWhile } from './watch.ts';
 
@@ -13,7 +13,7 @@ describe('a change that needs new pods', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'rollout');
     await traffic.apply({ replicas: 2, gpu: { count: 1 } });
     await traffic.untilReady(2);

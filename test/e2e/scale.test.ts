@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelService } from '../../crds/model-service.ts';
-import { installation } from './installation.ts';
+import { city as sharedCity } from './city.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 import { changesOf, watchWhile } from './watch.ts';
 
@@ -12,7 +12,7 @@ describe('the number of replicas', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'scale');
     await traffic.apply();
     await traffic.untilReady(1);

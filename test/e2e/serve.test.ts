@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ModelService } from '../../crds/model-service.ts';
+import { city as sharedCity } from './city.ts';
 import { hours } from './clients.ts';
-import { installation } from './installation.ts';
 import { conditionOf, ServedModel } from './served-model.ts';
 import { watchWhile } from './watch.ts';
 
@@ -12,7 +12,7 @@ describe('a served model', () => {
   let traffic: ServedModel;
 
   beforeAll(async () => {
-    const { city } = await installation();
+    const city = await sharedCity();
     traffic = await ServedModel.open(city, 'serve');
   });
   afterAll(async () => await traffic?.close());

@@ -1,36 +1,20 @@
-import { City, removeContainer } from './city.ts';
-import { type CityOptions, startCity } from './start-city.ts';
+import { City } from './city.ts';
 
 /** The kinds of tests that share one city among all of their files. */
-export type SharedBy = 'api' | 'hub' | 'e2e';
+export const sharing = ['api', 'hub', 'e2e'] as const;
+export type SharedBy = (typeof sharing)[number];
 
-/**
- * Starts the city that all tests of one kind share; its container's name travels in the environment. When it
- * does not start, every test that asks for it fails with the reason, and tests of other kinds still run.
- */
-export async function shareCity(sharedBy: SharedBy, options: CityOptions): Promise<void> {
-  try {
-    const city = await startCity(options);
-    process.env[variable(sharedBy)] = city.container;
-    process.env[builtHereVariable] = String(city.builtHere);
-  } catch (error) {
-    process.env[failureVariable(sharedBy)] = (error as Error).message;
-  }
-}
+/** What travels in the environment from the process that starts the city to those of the tests. */
+export type SharedCity =
+  | { readonly container: string; readonly builtHere: boolean }
+  | { readonly failure: string };
 
 /** The city that all tests of one kind share. */
 export async function sharedCity(sharedBy: SharedBy): Promise<City> {
-  const container = process.env[variable(sharedBy)];
-  if (container) return await City.of(container);
-  throw new Error(
-    `No city was started for the ${sharedBy} tests; run them by jest with this project's configuration.`,
-  );
-}
-
-/** Stops it. */
-export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
-  const container = process.env[variable(sharedBy)];
-  if (container) await removeContainer(container);
+  const told = toldOf(sharedBy);
+  if (told && 'container' in told) return await City.of(told.container);
+  const why = told?.failure ?? "run them by jest with this project's configuration";
+  throw new Error(`No city was started for the ${sharedBy} tests: ${why}`);
 }
 
 /**
@@ -38,15 +22,18 @@ export async function endSharedCity(sharedBy: SharedBy): Promise<void> {
  * such tests are then skipped.
  */
 export function citiesAreBuiltHere(): boolean {
-  return process.env[builtHereVariable] !== 'false';
+  return !sharing.map(toldOf).some((told) => told && 'container' in told && !told.builtHere);
 }
 
-const builtHereVariable = 'AICITY_SHARED_CITY_BUILT_HERE';
+export function tell(sharedBy: SharedBy, city: SharedCity): void {
+  process.env[variable(sharedBy)] = JSON.stringify(city);
+}
+
+export function toldOf(sharedBy: SharedBy): SharedCity | undefined {
+  const text = process.env[variable(sharedBy)];
+  return text === undefined ? undefined : (JSON.parse(text) as SharedCity);
+}
 
 function variable(sharedBy: SharedBy): string {
   return `AICITY_SHARED_CITY_${sharedBy.toUpperCase()}`;
-}
-
-function failureVariable(sharedBy: SharedBy): string {
-  return `${variable(sharedBy)}_FAILURE`;
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { repository } from '../region/cache.ts';
-import type { City } from '../region/city.ts';
-import { docker } from '../region/docker.ts';
-import { OPERATOR_NAMESPACE } from '../region/installation.ts';
-import { modelStoreImage, projectImages } from '../region/project-images.ts';
-import { city as sharedCity } from './city.ts';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { repository } from './cache.ts';
+import type { City } from './city.ts';
+import { docker } from './docker.ts';
+import { modelStoreImage, projectImages } from './project-images.ts';
+import { startCity } from './start-city.ts';
+
+jest.setTimeout(600_000);
 
 const system = 'chart-system';
 const models = 'chart-models';
@@ -20,14 +21,10 @@ describe('an installation', () => {
   let operator: string;
 
   beforeAll(async () => {
-    city = await sharedCity();
     const images = await projectImages();
     const modelStore = await modelStoreImage();
     operator = images.operator;
-    // Of two operators in one city each would undo what the other does.
-    const shared = ['-n', OPERATOR_NAMESPACE, '--ignore-not-found', '--wait'];
-    await city.helm(['uninstall', 'aicity-operator', ...shared]);
-    await city.loadImages([images.operator, images.modelServer, modelStore]);
+    city = await startCity({ name: 'chart', images: [images.operator, images.modelServer, modelStore] });
     // Both namespaces refuse pods that ask for any privilege.
     for (const namespace of [system, models]) {
       await city.kubectl(['create', 'namespace', namespace]);
@@ -36,15 +33,12 @@ describe('an installation', () => {
     const store = readFileSync(join(repository, 'examples', 'model-store', 'model-store.yaml'), 'utf8');
     await city.kubectl(['apply', '-f', '-'], store.replace(/image: \S+/, `image: ${modelStore}`));
     const set = (key: string, value: string) => ['--set', `images.${key}=${value}`];
-    await helm('install', '--wait', '--timeout=3m', '--take-ownership', '--force-conflicts', [
+    await helm('install', '--wait', '--timeout=3m', [
       ...set('operator', images.operator),
       ...set('modelServer', images.modelServer),
     ]);
   });
-  afterAll(async () => {
-    await city.helm(['uninstall', 'aicity-operator', '-n', system, '--ignore-not-found']);
-    await city.kubectl(['delete', 'namespace', models, system, 'models', '--ignore-not-found']);
-  });
+  afterAll(async () => await city?.stop());
 
   async function helm(verb: string, ...args: (string | string[])[]): Promise<string> {
     const chart = join(repository, 'charts', 'aicity-operator');
