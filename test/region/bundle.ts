@@ -8,7 +8,7 @@ import { build, type Metafile, type Plugin } from 'esbuild';
 import { repository } from './cache.ts';
 import { licenceTexts } from './licences.ts';
 
-/** File name → content. */
+/** File name → content, in the order of the names: equal sources make equal bundles. */
 export type Bundle = Map<string, Uint8Array>;
 
 /** `/app/operator.mjs`. */
@@ -54,7 +54,9 @@ async function bundle(entry: string, name: string): Promise<Bundle> {
     files.set(file, result.outputFiles[0]!.contents);
     for (const folder of packagesOf(result.metafile)) packages.add(folder);
   }
-  return files.set('LICENSES.txt', Buffer.from(licenceTexts([...packages].sort())));
+  files.set('LICENSES.txt', Buffer.from(licenceTexts([...packages].sort())));
+  // Files are read side by side, and whichever is read first reveals its worker threads first.
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** What CommonJS packages take for granted and ES modules lack. */
