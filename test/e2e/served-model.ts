@@ -134,13 +134,16 @@ export class ServedModel {
     });
   }
 
-  /** All pods of the service by name, those on their way out too. */
+  /** All pods of the service by name, those on their way out too, but none that the kubelet turned away. */
   async pods(): Promise<PodFacts[]> {
     const selector = `${GROUP}/service=${this.name}`;
     const { items } = JSON.parse(await this.kubectl(['get', 'pods', '-l', selector, '-o', 'json'])) as {
       items: Pod[];
     };
-    return items.map(factsOf).sort((a, b) => a.name.localeCompare(b.name));
+    return items
+      .filter((pod) => !wasTurnedAway(pod))
+      .map(factsOf)
+      .sort((a, b) => a.name.localeCompare(b.name));
   }
 
   /** The last lines of all of its pods. */
@@ -181,9 +184,18 @@ interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string; labels: Record<string, string> };
   status: {
     phase?: string;
+    reason?: string;
     containerStatuses?: { restartCount: number }[];
     conditions?: { type: string; status: string }[];
   };
+}
+
+/**
+ * The scheduler may hear of new GPUs before the kubelet does, which then refuses the pod. Another takes its place, and it
+ * stays as it is.
+ */
+function wasTurnedAway({ status: { phase, reason } }: Pod): boolean {
+  return phase === 'Failed' && reason?.startsWith('OutOf') === true;
 }
 
 function factsOf({ metadata, status }: Pod): PodFacts {

@@ -33,7 +33,9 @@ export function sightsOf(
     observers.map(({ silentMs, isLate, ...city }) => {
       // One that has never reported has not been lost: it has not joined yet.
       const hasJoined = city.session !== undefined;
-      const steadiness = hasJoined ? notice(city.steadiness, isLate, nowMs, settings) : city.steadiness;
+      // A hub that has just woken up has not heard that a lost city is back.
+      const isAbsent = isLate || (city.steadiness.isAbsent && !isHeardSince(city, awakeSinceMs));
+      const steadiness = hasJoined ? notice(city.steadiness, isAbsent, nowMs, settings) : city.steadiness;
       const vantage = once(() => vantageOn(city.name, observers, nowMs, settings.viewFreshMs));
       const isTrusted = recentLosses(steadiness, nowMs, settings) <= 1;
       const isSilent = isLate || !hasSpoken(city, awakeSinceMs);
@@ -73,6 +75,10 @@ export function placeable({ city, isSilent, steadiness }: CitySight): City {
 /** Whether the city has reported since the hub is awake. */
 export function hasSpoken({ reportedAtMs }: CityKnowledge, awakeSinceMs: number): boolean {
   return reportedAtMs !== undefined && reportedAtMs >= awakeSinceMs;
+}
+
+function isHeardSince({ heardAtMs }: CityKnowledge, awakeSinceMs: number): boolean {
+  return heardAtMs !== undefined && heardAtMs >= awakeSinceMs;
 }
 
 function silenceOf({ heardAtMs }: CityKnowledge, nowMs: number, awakeSinceMs: number): number {

@@ -19,10 +19,10 @@ export const ALWAYS_THERE: Steadiness = { isAbsent: false, isSettling: false, lo
 type Damping = Pick<FailoverSettings, 'settleMs' | 'longestSettleMs' | 'forgetMs'>;
 
 /** The same object when the city neither went nor came nor settled. */
-export function notice(before: Steadiness, isLate: boolean, nowMs: number, damping: Damping): Steadiness {
-  if (isLate !== before.isAbsent) {
-    const losses = recentLosses(before, nowMs, damping) + (isLate ? 1 : 0);
-    return { isAbsent: isLate, isSettling: !isLate, losses, changedAtMs: nowMs };
+export function notice(before: Steadiness, isAbsent: boolean, nowMs: number, damping: Damping): Steadiness {
+  if (isAbsent !== before.isAbsent) {
+    const losses = recentLosses(before, nowMs, damping) + (isAbsent ? 1 : 0);
+    return { isAbsent, isSettling: !isAbsent, losses, changedAtMs: nowMs };
   }
   const hasSettled = before.isSettling && nowMs >= settledAtMs(before, damping);
   return hasSettled ? { ...before, isSettling: false } : before;

@@ -5,6 +5,7 @@ import { API_VERSION, type ModelService, type ModelServiceSpec } from '../../../
 import type { KubeObject } from '../../../operator/kube/objects.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { EndpointClients, endpointsOn } from '../endpoint-clients.ts';
+import { OPERATOR_NAMESPACE, OPERATOR_SELECTOR } from '../installation.ts';
 import { HUB_NAME, type Region } from '../region.ts';
 import type { ScenarioStage } from './perform.ts';
 import type { Picture, ServicePicture } from './picture.ts';
@@ -92,6 +93,20 @@ export class ClusterStage implements ScenarioStage {
       services: Object.fromEntries([...this.#names].map((name) => [name, pictureOf(name)])),
       cities: Object.fromEntries(cities.map((city) => [city.metadata.name, readyReason(city)])),
     };
+  }
+
+  /** The operators of all clusters that can be asked: their pods, and what these said last. */
+  async evidence(): Promise<string> {
+    const asked = [HUB_NAME, ...this.#region.cities.keys()].filter((name) => !this.#still.has(name));
+    const texts = asked.map(async (name) => {
+      const city = this.#region.city(name);
+      const looks = [
+        city.kubectl(['-n', OPERATOR_NAMESPACE, 'get', 'pods', '-o', 'wide']),
+        city.podLogs(OPERATOR_NAMESPACE, OPERATOR_SELECTOR, 25),
+      ].map((look) => look.catch((error: Error) => error.message));
+      return `--- ${name}\n${(await Promise.all(looks)).join('\n')}`;
+    });
+    return (await Promise.all(texts)).join('\n');
   }
 
   async clientsFollow(): Promise<void> {

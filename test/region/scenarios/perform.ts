@@ -10,6 +10,8 @@ export interface ScenarioStage {
   /** Lets time pass. */
   pass(seconds: number): Promise<void>;
   look(): Promise<Picture>;
+  /** What the programs say that are at work; absent where a run can be repeated exactly. */
+  evidence?(): Promise<string>;
   /** Waits until clients have heard where to go now; absent where no clients are. */
   clientsFollow?(): Promise<void>;
   /** Requests of the clients of a service that began after so many seconds and were not answered, and why. */
@@ -69,9 +71,9 @@ export async function perform(
       await take(step, stage, look);
     } catch (error) {
       if (!(error instanceof ScenarioFailed)) throw error;
-      throw new ScenarioFailed(
-        `${scenario.name}, timeline[${at}] (${step.verb}): ${error.message}\n${changes}`,
-      );
+      const told = [`${scenario.name}, timeline[${at}] (${step.verb}): ${error.message}`, `${changes}`];
+      const evidence = await stage.evidence?.();
+      throw new ScenarioFailed([...told, ...(evidence ? [evidence] : [])].join('\n'));
     }
   }
 }
