@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Tensor } from '../protocol/tensor.ts';
 import { EngineError } from './engine.ts';
+import { concatenated, integerField, messageField } from './graph/protobuf-writer.ts';
 
 export interface Handle<Kind extends string> {
   readonly kind: Kind;
@@ -33,6 +34,8 @@ export interface SessionAddon {
     inputs: readonly string[],
     outputs: readonly string[],
   ): Handle<'callable'>;
+  /** What gives the values of variables, by the names of their nodes; once for each variable of a session. */
+  prepareReads(session: Handle<'session'>, variables: readonly string[]): Handle<'callable'>;
   describe(callable: Handle<'callable'>): { inputs: Port[]; outputs: Port[] };
   /** On libuv's thread pool. */
   run(callable: Handle<'callable'>, ...inputs: Inputs): Promise<NativeRun>;
@@ -67,24 +70,26 @@ export function sessionAddon(): SessionAddon {
  * A `tensorflow.ConfigProto`. Each operation computes with as many threads as the process may use (TensorFlow itself
  * would count the whole machine's), and one operation follows the other on the thread that called: handing each to
  * a pool costs a small model more than its arithmetic (`docs/adr/0013-sessions-run-models.md`). Operations without a
- * GPU kernel run on the CPU, and GPU memory is taken as it is needed. Field numbers are those of `config.proto`.
+ * GPU kernel run on the CPU, and GPU memory is taken as it is needed. No copies of the graph are kept for what we never
+ * ask. Field numbers are those of `config.proto`.
+ * @param graph whether operations may still be added to it, for which TensorFlow keeps another copy.
  */
-export function sessionConfig(threads: number): Uint8Array {
-  const varint = (value: bigint): number[] =>
-    value < 0x80n ? [Number(value)] : [Number(value & 0x7fn) | 0x80, ...varint(value >> 7n)];
-  const field = (number: number, value: number) => [
-    number << 3,
-    ...varint(BigInt.asUintN(64, BigInt(value))),
-  ];
+export function sessionConfig(threads: number, graph: 'Complete' | 'Growing'): Uint8Array {
   const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
   const [gpuOptions, allowGrowth] = [6, 4];
-  const growth = field(allowGrowth, 1);
-  return Uint8Array.from([
-    ...field(intraOpParallelismThreads, threads),
-    ...field(interOpParallelismThreads, -1),
-    ...[(gpuOptions << 3) | 2, growth.length, ...growth],
-    ...field(allowSoftPlacement, 1),
+  const [experimental, optimizeForStaticGraph, disableOutputPartitionGraphs] = [16, 12, 14];
+  const { pieces } = concatenated([
+    integerField(intraOpParallelismThreads, threads),
+    integerField(interOpParallelismThreads, -1),
+    messageField(gpuOptions, integerField(allowGrowth, 1)),
+    integerField(allowSoftPlacement, 1),
+    messageField(
+      experimental,
+      integerField(disableOutputPartitionGraphs, 1),
+      ...(graph === 'Complete' ? [integerField(optimizeForStaticGraph, 1)] : []),
+    ),
   ]);
+  return Buffer.concat(pieces);
 }
 
 /** The first line, without the addresses of nodes that TensorFlow adds for its own developers. */

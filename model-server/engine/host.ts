@@ -23,6 +23,8 @@ export interface EngineOptions {
    * operation in TensorFlow.js, several times slower, to compare the two.
    */
   readonly tfjs?: 'Sessions' | 'Operations';
+  /** Whether variables of SavedModels become constants where that is possible, the default; or never, to compare the two. */
+  readonly variables?: 'Constants' | 'Kept';
   /** The program of a TensorFlow.js model's thread; another one only to see what happens when it fails. */
   readonly tfjsThread?: URL;
 }
@@ -80,8 +82,8 @@ class TensorflowEngine implements Engine {
 
   async #open(directory: string, wanted: ModelFormat | undefined): Promise<Opened> {
     const format = wanted ?? (await detectIn(directory));
-    if (format === 'SavedModel') return { format, model: await loadSavedModel(directory), remarks: [] };
-    const { tfjs = 'Sessions', tfjsThread } = this.#options;
+    const { tfjs = 'Sessions', tfjsThread, variables = 'Constants' } = this.#options;
+    if (format === 'SavedModel') return { format, ...(await loadSavedModel(directory, variables)) };
     const remarks: string[] = [];
     if (tfjs === 'Sessions') {
       try {

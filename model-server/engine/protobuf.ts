@@ -9,6 +9,9 @@ export interface Field {
   readonly value: bigint;
   /** A view of the content of strings, bytes and embedded messages; empty for numbers. */
   readonly bytes: Uint8Array;
+  /** Where it stands in the message, its tag included. */
+  readonly from: number;
+  readonly to: number;
 }
 
 const none = new Uint8Array(0);
@@ -27,30 +30,33 @@ export function* fieldsOf(message: Uint8Array): Generator<Field> {
     throw new RangeError('a number has more than ten bytes');
   };
   while (at < message.length) {
+    const from = at;
     const tag = Number(varint());
-    const number = Math.floor(tag / 8);
+    let value = 0n;
+    let bytes: Uint8Array = none;
     switch (tag % 8) {
       case 0:
-        yield { number, value: varint(), bytes: none };
+        value = varint();
         break;
       case 1:
-        yield { number, value: view.getBigUint64(at, true), bytes: none };
+        value = view.getBigUint64(at, true);
         at += 8;
         break;
       case 2: {
         const length = Number(varint());
         if (length > message.length - at) throw new RangeError('the message is cut off');
-        yield { number, value: 0n, bytes: message.subarray(at, at + length) };
+        bytes = message.subarray(at, at + length);
         at += length;
         break;
       }
       case 5:
-        yield { number, value: BigInt(view.getUint32(at, true)), bytes: none };
+        value = BigInt(view.getUint32(at, true));
         at += 4;
         break;
       default:
-        throw new RangeError(`field ${number} has the unknown wire type ${tag % 8}`);
+        throw new RangeError(`field ${Math.floor(tag / 8)} has the unknown wire type ${tag % 8}`);
     }
+    yield { number: Math.floor(tag / 8), value, bytes, from, to: at };
   }
 }
 
@@ -63,4 +69,15 @@ export function textOf(field: Field): string {
 /** An int32 or int64 field; negative numbers are ten-byte varints. */
 export function signedOf(field: Field): number {
   return Number(BigInt.asIntN(64, field.value));
+}
+
+/** An entry of a `map<string, Message>`. */
+export function mapEntry(entry: Field): [key: string, value: Uint8Array] {
+  let key = '';
+  let value: Uint8Array = none;
+  for (const field of fieldsOf(entry.bytes)) {
+    if (field.number === 1) key = textOf(field);
+    else if (field.number === 2) value = field.bytes;
+  }
+  return [key, value];
 }

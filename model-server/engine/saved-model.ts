@@ -5,7 +5,7 @@
 import type { Signature, TensorSpec } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
 import { EngineError } from './engine.ts';
-import { type Field, fieldsOf, signedOf, textOf } from './protobuf.ts';
+import { type Field, fieldsOf, mapEntry, signedOf, textOf } from './protobuf.ts';
 
 export interface MetaGraph {
   readonly tags: readonly string[];
@@ -15,6 +15,8 @@ export interface MetaGraph {
   readonly leftOut: readonly string[];
   /** Serialized `tensorflow.GraphDef`. */
   readonly graphDef: Uint8Array;
+  /** Whether files belong to it, such as vocabularies. */
+  readonly hasAssets: boolean;
 }
 
 /** Where a SavedModel keeps the values of its variables. */
@@ -75,6 +77,7 @@ const variableOperations = new Set(['VarHandleOp', 'VariableV2', 'Variable']);
 
 function readMetaGraph(message: Uint8Array): MetaGraph {
   let graphDef: Uint8Array = new Uint8Array(0);
+  let hasAssets = false;
   const tags: string[] = [];
   const signatures: Signature[] = [];
   const leftOut: string[] = [];
@@ -83,6 +86,8 @@ function readMetaGraph(message: Uint8Array): MetaGraph {
       tags.push(...strings(field.bytes, 4));
     } else if (field.number === 2) {
       graphDef = field.bytes;
+    } else if (field.number === 6) {
+      hasAssets = true;
     } else if (field.number === 5) {
       const [name, value] = mapEntry(field);
       if (name.startsWith(internalPrefix)) continue;
@@ -95,7 +100,7 @@ function readMetaGraph(message: Uint8Array): MetaGraph {
       }
     }
   }
-  return { tags, signatures: signatures.sort(byName), leftOut, graphDef };
+  return { tags, signatures: signatures.sort(byName), leftOut, graphDef, hasAssets };
 }
 
 function readSignature(name: string, message: Uint8Array): Signature {
@@ -143,16 +148,6 @@ function readShape(message: Uint8Array): number[] | null {
     }
   }
   return shape;
-}
-
-function mapEntry(entry: Field): [key: string, value: Uint8Array] {
-  let key = '';
-  let value: Uint8Array = new Uint8Array(0);
-  for (const field of fieldsOf(entry.bytes)) {
-    if (field.number === 1) key = textOf(field);
-    else if (field.number === 2) value = field.bytes;
-  }
-  return [key, value];
 }
 
 function strings(message: Uint8Array, number: number): string[] {

@@ -4,6 +4,7 @@
 //   load(directory, tags[], config) -> Promise<session>               config: serialized tensorflow.ConfigProto
 //   importGraph(graph[], config) -> Promise<session>                   graph: a serialized tensorflow.GraphDef, in parts
 //   prepare(session, inputs[], outputs[]) -> callable                  names such as "serving_default_x:0"
+//   prepareReads(session, variables[]) -> callable                     no inputs; gives the variables' values
 //   describe(callable) -> {inputs: [{dataType, shape|null}], outputs: [...]}
 //   run(callable, shapes[][], data[]) -> Promise<{milliseconds, outputs: [{shape, data}]}>
 //                                                                      data: a typed array, or Uint8Array[] for strings
@@ -15,6 +16,7 @@
 #include <malloc.h>
 #include <node_api.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -73,6 +75,9 @@ void Check(const Status& status) {
   if (TF_GetCode(status.get()) != TF_OK) throw Failure{CodeName(TF_GetCode(status.get())), TF_Message(status.get())};
 }
 
+// Loading takes several times the memory that the model needs afterwards; without this the process would keep it.
+void ReturnFreeMemory() { malloc_trim(0); }
+
 struct Session {
   static constexpr const char* kKind = "session";
   TF_Graph* graph = TF_NewGraph();
@@ -101,6 +106,7 @@ struct Callable {
   std::weak_ptr<Session> session;  // gone once closed
   std::vector<Port> inputs;
   std::vector<Port> outputs;
+  std::atomic<bool> hasRun = false;
 };
 
 // ---- Node-API, with failures as exceptions ----
@@ -301,8 +307,6 @@ Options NewOptions(const std::string& config) {
 
 std::string CopyOf(const Bytes& bytes) { return std::string(static_cast<const char*>(bytes.data), bytes.size); }
 
-// Loading takes several times the memory that the model needs afterwards; without this the process would keep it.
-void ReturnFreeMemory() { malloc_trim(0); }
 
 napi_value Load(napi_env env, napi_callback_info info) {
   return Guard(env, [=] {
@@ -422,6 +426,38 @@ napi_value Prepare(napi_env env, napi_callback_info info) {
   });
 }
 
+// The output of an operation that is added to the graph and reads the variable of that name.
+Port AddRead(TF_Graph* graph, const std::string& variable) {
+  TF_Operation* const handle = TF_GraphOperationByName(graph, variable.c_str());
+  if (!handle) Reject("the graph has no operation \"" + variable + "\"");
+  Status status = NewStatus();
+  TF_DataType type;
+  TF_OperationGetAttrType(handle, "dtype", &type, status.get());
+  Check(status);
+  const std::string name = variable + "/aicity_read";
+  TF_OperationDescription* const read = TF_NewOperation(graph, "ReadVariableOp", name.c_str());
+  TF_AddInput(read, {handle, 0});
+  TF_SetAttrType(read, "dtype", type);
+  TF_FinishOperation(read, status.get());
+  Check(status);
+  return FindPort(graph, name);
+}
+
+napi_value PrepareReads(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] {
+    napi_value arguments[2];
+    Arguments(env, info, arguments);
+    auto callable = std::make_shared<Callable>();
+    const std::shared_ptr<Session> session = FromHandle<Session>(env, arguments[0]);
+    if (!session) Reject("the session is closed");
+    callable->session = session;
+    for (const auto& name : ToStrings(env, arguments[1])) {
+      callable->outputs.push_back(AddRead(session->graph, name));
+    }
+    return Handle(env, callable);
+  });
+}
+
 napi_value ToPorts(napi_env env, const std::vector<Port>& ports) {
   napi_value array;
   Ok(napi_create_array_with_length(env, ports.size(), &array));
@@ -532,7 +568,7 @@ struct Running {
 
   // Copies the inputs (TensorFlow may keep them longer than JavaScript does) and runs.
   void Execute() {
-    const Callable& signature = *callable;
+    Callable& signature = *callable;
     std::vector<TF_Output> feeds, fetches;
     std::vector<TF_Tensor*> fed, fetched(signature.outputs.size(), nullptr);
     for (size_t i = 0; i < inputs.size(); i++) {
@@ -554,6 +590,8 @@ struct Running {
     for (TF_Tensor* tensor : fetched) outputs.emplace_back(tensor);
     inputs.clear();
     session.reset();
+    // Before its first run TensorFlow improves the graph, on copies of it.
+    if (!signature.hasRun.exchange(true)) ReturnFreeMemory();
     Check(status);
   }
 };
@@ -635,7 +673,10 @@ napi_value Close(napi_env env, napi_callback_info info) {
     // Runs in progress share the session; the last one to let go frees it, on the pool.
     auto session = std::make_shared<std::shared_ptr<Session>>(std::move(FromHandle<Session>(env, arguments[0])));
     auto task = std::make_unique<Task>();
-    task->execute = [session] { session->reset(); };
+    task->execute = [session] {
+      session->reset();
+      ReturnFreeMemory();
+    };
     task->finish = Undefined;
     return Queue(env, std::move(task));
   });
@@ -644,8 +685,14 @@ napi_value Close(napi_env env, napi_callback_info info) {
 napi_value Initialize(napi_env env, napi_value exports) {
   return Guard(env, [=] {
     const std::pair<const char*, napi_callback> functions[] = {
-        {"load", Load}, {"importGraph", ImportGraph}, {"prepare", Prepare}, {"describe", Describe},
-        {"run", Run},   {"runNow", RunNow},           {"close", Close}};
+        {"load", Load},
+        {"importGraph", ImportGraph},
+        {"prepare", Prepare},
+        {"prepareReads", PrepareReads},
+        {"describe", Describe},
+        {"run", Run},
+        {"runNow", RunNow},
+        {"close", Close}};
     for (const auto& [name, callback] : functions) {
       napi_value function;
       Ok(napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));

@@ -1,6 +1,7 @@
 /** What each benchmark measures and how, for the page of figures. */
 
 import { FAILURE } from './failure-rows.ts';
+import { VARIABLES } from './variables.ts';
 
 export interface Chapter {
   /** Of its file in `results/`, and of the command where that is `bench:<name>`. */
@@ -75,6 +76,15 @@ export const chapters: readonly Chapter[] = [
       'Large requests beside small ones are 40,000 rows in 6.6 MB of JSON, again and again. Whoever reads and writes those on the',
       'thread that answers everybody lets the small ones wait.',
     ],
+    apart: {
+      prefix: VARIABLES,
+      title: 'Constants in place of variables',
+      about: [
+        'Models as Keras exports them, which are full of variables: runs of the bare engine, by turns with the constants that the',
+        'server makes of them and with the variables as they are. Graphs that were written for TensorFlow 1, flat and without',
+        'functions, came out equal.',
+      ],
+    },
   },
   {
     name: 'server-peers',

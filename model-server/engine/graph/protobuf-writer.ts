@@ -18,6 +18,9 @@ export function concatenated(fields: readonly Encoded[]): Encoded {
 
 const piece = (bytes: Uint8Array): Encoded => ({ pieces: [bytes], byteLength: bytes.byteLength });
 
+/** Fields that were written by somebody else; not copied. */
+export const verbatim = piece;
+
 function varint(value: number | bigint): number[] {
   const bytes: number[] = [];
   // A negative number has ten bytes, such as -1, a dimension of any size.

@@ -1,0 +1,306 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Engine, LoadedModel } from '../../../../model-server/engine/engine.ts';
+import { freezable } from '../../../../model-server/engine/frozen/freeze.ts';
+import { viewGraph } from '../../../../model-server/engine/frozen/graph-view.ts';
+import { NotFreezable } from '../../../../model-server/engine/frozen/not-freezable.ts';
+import {
+  type Attribute,
+  attribute,
+  graphDef,
+  type Node,
+  nodeDef,
+} from '../../../../model-server/engine/graph/graph-def.ts';
+import {
+  bytesField,
+  concatenated,
+  type Encoded,
+  integerField,
+  messageField,
+} from '../../../../model-server/engine/graph/protobuf-writer.ts';
+import { startEngine } from '../../../../model-server/engine/host.ts';
+import { servingGraph } from '../../../../model-server/engine/saved-model.ts';
+import type { Datatype, Tensor } from '../../../../model-server/protocol/tensor.ts';
+import { bytes, floats, tensor } from './tensors.ts';
+
+// Reading TensorFlow takes as long as the machine is busy.
+jest.setTimeout(60_000);
+
+const folder = fileURLToPath(new URL('../../../fixtures/models/variables/', import.meta.url));
+
+type Nested = number | string | readonly Nested[];
+interface Answer {
+  readonly model: string;
+  readonly signature: string;
+  readonly input: string;
+  readonly given: readonly Nested[];
+  readonly output: string;
+  readonly values: readonly number[];
+}
+const answers = JSON.parse(readFileSync(`${folder}answers.json`, 'utf8')) as Answer[];
+
+const served = (model: string) => servingGraph(readFileSync(`${folder}${model}/saved_model.pb`));
+const tensorsOf = (model: string) =>
+  served(model).signatures.flatMap(({ inputs, outputs }) =>
+    [...inputs, ...outputs].map(({ tensorName }) => tensorName),
+  );
+const joined = ({ pieces }: Encoded) => Buffer.concat(pieces);
+
+/** Of the graph and of its functions. */
+function opsOf(graph: Uint8Array): Set<string> {
+  const { nodes, functions } = viewGraph(graph);
+  const bodies = [nodes, ...[...functions.values()].map((each) => each.nodes)];
+  return new Set(bodies.flatMap((body) => [...body.values()].map(({ op }) => op)));
+}
+
+function toTensor(datatype: Datatype | undefined, given: readonly Nested[]): Tensor {
+  const shape: number[] = [];
+  for (let part: Nested = given; Array.isArray(part); part = part[0]) shape.push(part.length);
+  const flat = (given as readonly unknown[]).flat(shape.length as 1);
+  if (datatype === 'BYTES') return bytes(shape, flat as string[]);
+  if (datatype === 'INT64') return tensor(datatype, shape, (flat as number[]).map(BigInt));
+  return tensor(datatype as 'FP32', shape, flat as number[]);
+}
+
+describe('models of TensorFlow', () => {
+  let engine: Engine;
+  const loaded = new Map<string, LoadedModel>();
+  beforeAll(async () => {
+    engine = startEngine();
+    for (const model of new Set(answers.map((answer) => answer.model))) {
+      loaded.set(model, await engine.load(model, folder + model));
+    }
+  });
+  afterAll(() => engine.close());
+
+  test.each(answers)('$model, $signature: answers as TensorFlow does', async (answer) => {
+    const { model, signature, input, given, output, values } = answer;
+    const spec = loaded.get(model)?.signatures.get(signature)?.inputs[0];
+    const inputs = new Map([[input, toTensor(spec?.datatype, given)]]);
+    const outputs = await engine.run(model, signature, inputs);
+    const got = Array.from(outputs.get(output)?.data as Float32Array);
+    expect(got).toHaveLength(values.length);
+    for (const [at, value] of values.entries()) expect(got[at]).toBeCloseTo(value, 5);
+  });
+
+  test.each(['images', 'sequences', 'control'])('%s: variables are constants', (model) => {
+    expect(loaded.get(model)?.remarks).toEqual([]);
+    const { variables, write } = freezable(served(model).graphDef, tensorsOf(model));
+    expect(variables.length).toBeGreaterThan(3);
+    const written = joined(
+      write(
+        variables.map(({ byteLength }) => ({ shape: [byteLength / 4], bytes: new Uint8Array(byteLength) })),
+      ),
+    );
+    for (const gone of ['VarHandleOp', 'ReadVariableOp', 'RestoreV2']) {
+      expect(opsOf(served(model).graphDef)).toContain(gone);
+      expect(opsOf(written)).not.toContain(gone);
+    }
+  });
+
+  test('a model that changes a variable keeps it, and counts on', async () => {
+    expect(loaded.get('counter')?.remarks).toEqual([
+      'the model keeps its variables, with which it may run slower: "AssignAddVariableOp" (AssignAddVariableOp) does more with a variable than read it',
+    ]);
+    const call = async () => {
+      const outputs = await engine.run('counter', 'serving_default', new Map([['x', floats([1], [0])]]));
+      return outputs.get('y')?.data[0] as number;
+    };
+    const first = await call();
+    expect(await call()).toBe(first + 1);
+  });
+
+  test('a model that looks words up keeps its variables', () => {
+    expect(loaded.get('table')?.remarks).toEqual([
+      expect.stringMatching(
+        /^the model keeps its variables, .*: the function ".*" is given "unknown", no variable$/,
+      ),
+    ]);
+  });
+});
+
+const FLOAT = 1;
+const RESOURCE = 20;
+const type = { T: attribute.type(FLOAT) };
+const variable: Node = {
+  name: 'v',
+  op: 'VarHandleOp',
+  inputs: [],
+  attributes: { dtype: attribute.type(FLOAT), shape: attribute.shape([2, 3]) },
+};
+const node = (
+  op: string,
+  inputs: string[],
+  attributes: Record<string, Attribute> = {},
+  name = 'y',
+): Node => ({
+  ...{ name, op, inputs, attributes },
+});
+const read = (inputs: string[], name = 'y') =>
+  node('ReadVariableOp', inputs, { dtype: attribute.type(FLOAT) }, name);
+const called = (name: string) => messageField(10, bytesField(1, name));
+const types = (...numbers: number[]) => attribute.list(numbers.map((number) => integerField(6, number)));
+const call = (name: string, ...inputs: string[]) =>
+  node('StatefulPartitionedCall', inputs, {
+    ...{ f: called(name), Tin: types(...inputs.map(() => RESOURCE)), Tout: types(FLOAT) },
+  });
+
+interface Body {
+  readonly name: string;
+  readonly inputs: readonly (readonly [name: string, dataType: number])[];
+  readonly nodes: readonly Node[];
+  readonly returns: string;
+}
+
+function functionDef({ name, inputs, nodes, returns }: Body): Encoded {
+  const argument = (field: number, key: string, dataType: number) =>
+    messageField(field, bytesField(1, key), integerField(3, dataType));
+  const signature = inputs.map(([key, dataType]) => argument(2, key, dataType));
+  return messageField(
+    1,
+    messageField(1, bytesField(1, name), ...signature, argument(3, 'out', FLOAT)),
+    ...nodes.map((each) => messageField(3, nodeDef(each))),
+    messageField(4, bytesField(1, 'out'), bytesField(2, returns)),
+  );
+}
+
+const frozen = (nodes: Node[], ...functions: Body[]) => {
+  const graph = graphDef(nodes, 1000, concatenated(functions.map(functionDef)));
+  return freezable(joined(graph), ['y:0']);
+};
+const inner = (nodes: Node[], returns: string): Body => ({
+  ...{ name: 'inner', inputs: [['handle', RESOURCE]], nodes, returns },
+});
+
+describe('graphs', () => {
+  test('what is not needed is left out', () => {
+    const unused = { ...variable, name: 'optimizer' };
+    const { variables, write } = frozen([variable, unused, read(['v'])]);
+    expect(variables).toEqual([{ name: 'v', dataType: FLOAT, byteLength: 24 }]);
+    const { nodes } = viewGraph(joined(write([{ shape: [2, 3], bytes: new Uint8Array(24) }])));
+    expect([...nodes.values()].map(({ name, op }) => `${name}: ${op}`)).toEqual(['v: Const', 'y: Identity']);
+  });
+
+  test('functions are given values, and outputs go by their new names', () => {
+    const reads = inner(
+      [read(['handle'], 'r'), node('Relu', ['r:value:0'], type, 'relu')],
+      'relu:activations:0',
+    );
+    const { write } = frozen([variable, call('inner', 'v')], reads);
+    const { functions } = viewGraph(joined(write([{ shape: [2, 3], bytes: new Uint8Array(24) }])));
+    const body = functions.get('inner');
+    expect(body?.inputs).toEqual([{ name: 'handle', dataType: FLOAT }]);
+    expect(body?.nodes.get('r')).toMatchObject({ op: 'Identity', inputs: ['handle'] });
+    expect(body?.nodes.get('relu')).toMatchObject({ op: 'Relu', inputs: ['r:output:0'] });
+  });
+
+  test.each<[string, () => unknown]>([
+    [
+      '"y" (AssignSubVariableOp) does more with a variable than read it',
+      () => frozen([variable, node('AssignSubVariableOp', ['v', 'v'])]),
+    ],
+    [
+      '"y" (SomethingNew) does more with a variable than read it',
+      () => frozen([variable, node('SomethingNew', ['v'])]),
+    ],
+    [
+      '"y" (toString) does more with a variable than read it',
+      () => frozen([variable, node('toString', ['v'])]),
+    ],
+    [
+      '"y" (ReadVariableOp) does more with a variable than read it',
+      () => frozen([variable, node('ReadVariableOp', ['v'], { dtype: attribute.type(2) })]),
+    ],
+    [
+      '"y" (ResourceGather) does more with a variable than read it',
+      () => frozen([variable, node('ResourceGather', ['v', 'v'], { dtype: attribute.type(FLOAT) })]),
+    ],
+    ['"y" (HashTableV2) keeps state of its own', () => frozen([node('HashTableV2', [])])],
+    [
+      '"inside" (VarHandleOp) keeps state of its own',
+      () =>
+        frozen(
+          [variable, call('inner', 'v')],
+          inner([{ ...variable, name: 'inside' }, read(['inside'], 'r')], 'r:value:0'),
+        ),
+    ],
+    [
+      'the variable "v" has no fixed shape',
+      () =>
+        frozen([
+          { ...variable, attributes: { dtype: attribute.type(FLOAT), shape: attribute.shape([-1]) } },
+          read(['v']),
+        ]),
+    ],
+    [
+      'the variable "v" has the data type 7',
+      () =>
+        frozen([
+          { ...variable, attributes: { dtype: attribute.type(7), shape: attribute.shape([1]) } },
+          read(['v']),
+        ]),
+    ],
+    ['there is no "y"', () => frozen([variable])],
+    ['there is no "nowhere"', () => frozen([node('Identity', ['nowhere'], type)])],
+    ['there is no function "inner"', () => frozen([variable, call('inner', 'v')])],
+    [
+      'the function "inner" calls itself',
+      () =>
+        frozen(
+          [variable, call('inner', 'v')],
+          inner([{ ...call('inner', 'handle'), name: 'again' }], 'again:output:0'),
+        ),
+    ],
+    [
+      'the function "inner" is given "handle", no variable',
+      () =>
+        frozen(
+          [node('Placeholder', [], {}, 'x'), call('inner', 'x')],
+          inner([read(['handle'], 'r')], 'r:value:0'),
+        ),
+    ],
+    [
+      'the function "inner" is called for variables of unlike types',
+      () => {
+        const whole = {
+          ...variable,
+          name: 'w',
+          attributes: { ...variable.attributes, dtype: attribute.type(2) },
+        };
+        const twice = [
+          { ...call('inner', 'v'), name: 'a' },
+          { ...call('inner', 'w'), name: 'b' },
+          node('AddV2', ['a', 'b'], type),
+        ];
+        return frozen([variable, whole, ...twice], inner([node('Const', [], {}, 'r')], 'r:output:0'));
+      },
+    ],
+    [
+      '"y" (StatefulPartitionedCall) does more with a variable than read it',
+      () => frozen([variable, call('inner', 'v')], inner([], 'handle')),
+    ],
+  ])('%s', (sentence, work) => {
+    expect(work).toThrow(new NotFreezable(sentence));
+  });
+
+  test('damaged graphs are refused in a sentence', () => {
+    const graphs = ['images', 'sequences', 'control'].map((model) => ({
+      ...{ graph: served(model).graphDef, tensors: tensorsOf(model) },
+    }));
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(fc.constantFrom(...graphs), damage, fc.nat(), ({ graph, tensors }, changes, cut) => {
+        const damaged = Uint8Array.from(graph.subarray(0, cut % 3 === 0 ? cut % graph.length : graph.length));
+        for (const [at, value] of changes) damaged[at % damaged.length] = value;
+        try {
+          freezable(damaged, tensors).variables.map(({ byteLength }) => byteLength);
+        } catch (error) {
+          expect([NotFreezable, RangeError]).toContain((error as Error).constructor);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
