@@ -67,27 +67,34 @@ export function sessionAddon(): SessionAddon {
 }
 
 /**
+ * To run a model; or only to have its variables restored and read, for which operations are added to the graph and
+ * nothing is worth being improved.
+ */
+export type SessionPurpose = 'Runs' | 'Restores';
+
+/**
  * A `tensorflow.ConfigProto`. Each operation computes with as many threads as the process may use (TensorFlow itself
  * would count the whole machine's), and one operation follows the other on the thread that called: handing each to
  * a pool costs a small model more than its arithmetic (`docs/adr/0013-sessions-run-models.md`). Operations without a
  * GPU kernel run on the CPU, and GPU memory is taken as it is needed. No copies of the graph are kept for what we never
  * ask. Field numbers are those of `config.proto`.
- * @param graph whether operations may still be added to it, for which TensorFlow keeps another copy.
  */
-export function sessionConfig(threads: number, graph: 'Complete' | 'Growing'): Uint8Array {
+export function sessionConfig(threads: number, purpose: SessionPurpose): Uint8Array {
   const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
   const [gpuOptions, allowGrowth] = [6, 4];
   const [experimental, optimizeForStaticGraph, disableOutputPartitionGraphs] = [16, 12, 14];
+  const [graphOptions, rewriteOptions, disableMetaOptimizer] = [10, 10, 19];
   const { pieces } = concatenated([
     integerField(intraOpParallelismThreads, threads),
     integerField(interOpParallelismThreads, -1),
     messageField(gpuOptions, integerField(allowGrowth, 1)),
     integerField(allowSoftPlacement, 1),
-    messageField(
-      experimental,
-      integerField(disableOutputPartitionGraphs, 1),
-      ...(graph === 'Complete' ? [integerField(optimizeForStaticGraph, 1)] : []),
-    ),
+    purpose === 'Runs'
+      ? messageField(
+          experimental,
+          ...[optimizeForStaticGraph, disableOutputPartitionGraphs].map((field) => integerField(field, 1)),
+        )
+      : messageField(graphOptions, messageField(rewriteOptions, integerField(disableMetaOptimizer, 1))),
   ]);
   return Buffer.concat(pieces);
 }

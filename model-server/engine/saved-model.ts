@@ -5,18 +5,23 @@
 import type { Signature, TensorSpec } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
 import { EngineError } from './engine.ts';
+import { type GraphView, viewGraph } from './graph/graph-view.ts';
 import { type Field, fieldsOf, mapEntry, signedOf, textOf } from './protobuf.ts';
 
-export interface MetaGraph {
+export interface ServingGraph {
   readonly tags: readonly string[];
   /** Callable signatures, by name. */
   readonly signatures: readonly Signature[];
+  readonly view: GraphView;
+  /** Whether files belong to it, such as vocabularies. */
+  readonly hasAssets: boolean;
+}
+
+interface MetaGraph extends Omit<ServingGraph, 'view'> {
   /** Why signatures of this graph were left out, one sentence each. */
   readonly leftOut: readonly string[];
   /** Serialized `tensorflow.GraphDef`. */
   readonly graphDef: Uint8Array;
-  /** Whether files belong to it, such as vocabularies. */
-  readonly hasAssets: boolean;
 }
 
 /** Where a SavedModel keeps the values of its variables. */
@@ -29,8 +34,8 @@ const internalPrefix = '__saved_model_';
  * The graph to serve: tagged `serve`, preferably with nothing else.
  * @throws EngineError InvalidArgument when the file is damaged, or has no such graph or no usable signature.
  */
-export function servingGraph(file: Uint8Array): MetaGraph {
-  const graphs = readMetaGraphs(file).sort((a, b) => a.tags.length - b.tags.length);
+export function servingGraph(file: Uint8Array): ServingGraph {
+  const graphs = unlessDamaged(() => readMetaGraphs(file)).sort((a, b) => a.tags.length - b.tags.length);
   const graph = graphs.find(({ tags }) => tags.includes('serve'));
   if (!graph) {
     const found = graphs.map(({ tags }) => `[${tags.join(', ')}]`).join(' ') || 'none';
@@ -46,34 +51,21 @@ export function servingGraph(file: Uint8Array): MetaGraph {
       `saved_model.pb has no signature that can be served${why}; export it with signatures=…`,
     );
   }
-  return graph;
+  const { tags, signatures, graphDef, hasAssets } = graph;
+  return { tags, signatures, view: unlessDamaged(() => viewGraph(graphDef)), hasAssets };
 }
 
-function readMetaGraphs(file: Uint8Array): MetaGraph[] {
+function unlessDamaged<T>(read: () => T): T {
   try {
-    return [...fieldsOf(file)]
-      .filter((field) => field.number === 2)
-      .map((field) => readMetaGraph(field.bytes));
+    return read();
   } catch (error) {
     throw new EngineError('InvalidArgument', `saved_model.pb is damaged: ${(error as Error).message}`);
   }
 }
 
-/**
- * Whether the graph has variables, without whose values it cannot run: TensorFlow itself loads it all the same, and
- * fails at the first request.
- */
-export function hasVariables({ graphDef }: MetaGraph): boolean {
-  for (const node of fieldsOf(graphDef)) {
-    if (node.number !== 1) continue;
-    for (const field of fieldsOf(node.bytes)) {
-      if (field.number === 2 && variableOperations.has(textOf(field))) return true;
-    }
-  }
-  return false;
+function readMetaGraphs(file: Uint8Array): MetaGraph[] {
+  return [...fieldsOf(file)].filter((field) => field.number === 2).map((field) => readMetaGraph(field.bytes));
 }
-
-const variableOperations = new Set(['VarHandleOp', 'VariableV2', 'Variable']);
 
 function readMetaGraph(message: Uint8Array): MetaGraph {
   let graphDef: Uint8Array = new Uint8Array(0);

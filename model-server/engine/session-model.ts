@@ -29,21 +29,28 @@ export class SessionModel implements RunningModel {
   readonly #session: Handle<'session'>;
   readonly #prepared = new Map<string, Prepared>();
 
-  /** Throws what the add-on or `refine` throw; the session is then still the caller's to close. */
+  /**
+   * Throws what the add-on or `refine` throw; the session is then still the caller's to close.
+   * @param same for signatures that compute what one before them does, the name of that one.
+   */
   constructor(
     native: SessionAddon,
     session: Handle<'session'>,
     signatures: readonly Signature[],
     refine: Refine,
+    same: ReadonlyMap<string, string> = new Map(),
   ) {
     this.#native = native;
     this.#session = session;
     const known = new Map<string, Signature>();
     for (const signature of signatures) {
       const names = (specs: readonly TensorSpec[]) => specs.map(({ tensorName }) => tensorName);
-      const callable = native.prepare(session, names(signature.inputs), names(signature.outputs));
-      const ports = native.describe(callable);
-      this.#prepared.set(signature.name, { callable, places: new RunPlaces() });
+      const prepared = this.#prepared.get(same.get(signature.name) ?? '') ?? {
+        callable: native.prepare(session, names(signature.inputs), names(signature.outputs)),
+        places: new RunPlaces(),
+      };
+      const ports = native.describe(prepared.callable);
+      this.#prepared.set(signature.name, prepared);
       known.set(signature.name, {
         ...signature,
         inputs: signature.inputs.map((spec, i) => refine(spec, ports.inputs[i] as Port)),

@@ -8,13 +8,23 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { TensorSpec } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
-import { type Handle, type Port, reasonOf, type SessionAddon, sessionAddon, sessionConfig } from './addon.ts';
+import {
+  type Handle,
+  type Port,
+  reasonOf,
+  type SessionAddon,
+  type SessionPurpose,
+  sessionAddon,
+  sessionConfig,
+} from './addon.ts';
 import { savedModelFile } from './detect.ts';
 import { EngineError } from './engine.ts';
-import { frozenSession } from './frozen/frozen-session.ts';
+import { freezableModel, frozenSession } from './frozen/frozen-session.ts';
 import { NotFreezable } from './frozen/not-freezable.ts';
+import { hasVariables } from './graph/graph-view.ts';
 import type { RunningModel } from './model.ts';
-import { hasVariables, type MetaGraph, servingGraph, variablesFile } from './saved-model.ts';
+import { sameSignatures } from './same-signatures.ts';
+import { type ServingGraph, servingGraph, variablesFile } from './saved-model.ts';
 import { SessionModel } from './session-model.ts';
 
 export interface LoadedSavedModel {
@@ -23,49 +33,68 @@ export interface LoadedSavedModel {
   readonly remarks: readonly string[];
 }
 
+type Session = Handle<'session'>;
+interface Opened {
+  readonly session: Session;
+  readonly remarks: string[];
+}
+
 /** @throws EngineError InvalidArgument when the directory holds no SavedModel that TensorFlow accepts. */
 export async function loadSavedModel(
   directory: string,
   variables: 'Constants' | 'Kept',
 ): Promise<LoadedSavedModel> {
+  const graph = await readGraph(directory);
+  const same = sameSignatures(graph.signatures, graph.view);
+  const native = sessionAddon();
+  const load = (purpose: SessionPurpose) =>
+    native.load(directory, graph.tags, sessionConfig(availableParallelism(), purpose)).catch(refuse);
+  const isToFreeze = hasVariables(graph.view) && variables === 'Constants';
+  const { session, remarks }: Opened = isToFreeze
+    ? await frozen(native, graph, same, load)
+    : { session: await load('Runs'), remarks: [] };
+  try {
+    return { model: new SessionModel(native, session, graph.signatures, refined, same), remarks };
+  } catch (error) {
+    await native.close(session);
+    return refuse(error);
+  }
+}
+
+async function readGraph(directory: string): Promise<ServingGraph> {
   const path = join(directory, savedModelFile);
   const file = await readFile(path).catch((error: Error) => {
     throw new EngineError('InvalidArgument', `${savedModelFile} cannot be read: ${error.message}`);
   });
   const graph = servingGraph(file);
-  const isVariable = hasVariables(graph);
-  const isToFreeze = isVariable && variables === 'Constants';
-  if (isVariable && !existsSync(join(directory, variablesFile))) {
+  // Without the values of its variables TensorFlow itself loads a model all the same, and fails at the first request.
+  if (hasVariables(graph.view) && !existsSync(join(directory, variablesFile))) {
     throw new EngineError('InvalidArgument', `${variablesFile} is missing, and the model has variables`);
   }
-  const native = sessionAddon();
-  const config = sessionConfig(availableParallelism(), isToFreeze ? 'Growing' : 'Complete');
-  const session = await native.load(directory, graph.tags, config).catch(refuse);
-  const asItIs = { session, remarks: [] };
-  const { session: best, remarks } = isToFreeze ? await frozen(native, session, graph) : asItIs;
-  try {
-    return { model: new SessionModel(native, best, graph.signatures, refined), remarks };
-  } catch (error) {
-    await native.close(best);
-    return refuse(error);
-  }
+  return graph;
 }
 
-/** The same model with constants in place of variables, where that is possible. */
+/** The model with constants in place of variables; as it is, and a remark, where that cannot be. */
 async function frozen(
   native: SessionAddon,
-  session: Handle<'session'>,
-  graph: MetaGraph,
-): Promise<{ session: Handle<'session'>; remarks: string[] }> {
+  graph: ServingGraph,
+  same: ReadonlyMap<string, string>,
+  load: (purpose: SessionPurpose) => Promise<Session>,
+): Promise<Opened> {
   try {
-    const config = sessionConfig(availableParallelism(), 'Complete');
-    const constant = await frozenSession(native, session, graph, config);
-    await native.close(session);
-    return { session: constant, remarks: [] };
+    const model = freezableModel(graph, same);
+    const restored = await load('Restores');
+    const config = sessionConfig(availableParallelism(), 'Runs');
+    try {
+      return { session: await frozenSession(native, restored, model, config), remarks: [] };
+    } finally {
+      await native.close(restored);
+    }
   } catch (error) {
-    // Whatever else is wrong with it, the model can be served as it is.
+    if (error instanceof EngineError) throw error;
     const reason = error instanceof NotFreezable ? error.message : `it is not understood: ${reasonOf(error)}`;
-    return { session, remarks: [`the model keeps its variables, with which it may run slower: ${reason}`] };
+    const remark = `the model keeps its variables, with which it may run slower: ${reason}`;
+    return { session: await load('Runs'), remarks: [remark] };
   }
 }
 

@@ -22,7 +22,7 @@ export async function loadTfjsSession({ directory, format }: TfjsModelFiles): Pr
     format === 'TFJSGraph' ? translateTopology(document, weights) : translateLayers(document, weights);
   const native = sessionAddon();
   const session = await native
-    .importGraph(graph.pieces, sessionConfig(availableParallelism(), 'Complete'))
+    .importGraph(graph.pieces, sessionConfig(availableParallelism(), 'Runs'))
     .catch((error: unknown) => {
       throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
     });

@@ -5,15 +5,6 @@
  */
 import { constantNode, nodeDef } from '../graph/graph-def.ts';
 import {
-  bytesField,
-  concatenated,
-  type Encoded,
-  integerField,
-  messageField,
-  verbatim,
-} from '../graph/protobuf-writer.ts';
-import { type Field, fieldsOf, mapEntry } from '../protobuf.ts';
-import {
   type Argument,
   asItStands,
   type FunctionView,
@@ -22,8 +13,16 @@ import {
   type NodeView,
   sizesOf,
   typeOf,
-  viewGraph,
-} from './graph-view.ts';
+} from '../graph/graph-view.ts';
+import {
+  bytesField,
+  concatenated,
+  type Encoded,
+  integerField,
+  messageField,
+  verbatim,
+} from '../graph/protobuf-writer.ts';
+import { type Field, fieldsOf, mapEntry } from '../protobuf.ts';
 import { NotFreezable } from './not-freezable.ts';
 import { type FrozenType, holdsState, RESOURCE, reader } from './readers.ts';
 
@@ -53,13 +52,12 @@ export interface Freezable {
  * @param tensors inputs and outputs, such as `serving_default_x:0`.
  * @throws NotFreezable when anything but reading them happens, or when other state is needed, such as a table.
  */
-export function freezable(graphDef: Uint8Array, tensors: readonly string[]): Freezable {
-  const graph = viewGraph(graphDef);
+export function freezable(graph: GraphView, tensors: readonly string[]): Freezable {
   const reached = reachedBy(tensors, graph);
   const isVariable = ({ op }: NodeView) => op === 'VarHandleOp';
   const variables = reached.filter(isVariable).map(variableOf);
   const functions = new Functions(graph);
-  const scope: Scope = { nodes: graph.nodes, arguments: new Map() };
+  const scope = new Scope(graph.nodes);
   const nodes = reached
     .filter((node) => !isVariable(node))
     .map((node) => messageField(1, functions.rewritten(node, scope)));
@@ -108,25 +106,35 @@ function variableOf({ name, attributes }: NodeView): Variable {
 }
 
 /** Where names of values are looked up: the graph itself, or the body of a function. */
-interface Scope {
+class Scope {
   readonly nodes: ReadonlyMap<string, NodeView>;
-  readonly arguments: ReadonlyMap<string, FrozenType>;
-}
+  readonly #known: Map<string, FrozenType>;
 
-/** The type of what was a handle to a variable and is its value now; undefined for everything else. */
-function frozenTypeOf(reference: string, scope: Scope): FrozenType {
-  let wanted = reference;
-  for (;;) {
-    if (wanted.startsWith('^')) return undefined;
-    const name = nodeOf(wanted);
-    if (scope.arguments.has(name)) return scope.arguments.get(name);
-    const node = scope.nodes.get(name);
+  /** @param given to a function, by the names of its arguments. */
+  constructor(nodes: ReadonlyMap<string, NodeView>, given: ReadonlyMap<string, FrozenType> = new Map()) {
+    this.nodes = nodes;
+    this.#known = new Map(given);
+  }
+
+  /** The type of what was a handle to a variable and is its value now; undefined for everything else. */
+  frozenTypeOf(reference: string): FrozenType {
+    if (this.#known.has(reference)) return this.#known.get(reference);
+    // Whatever leads back to itself is nothing that is known here.
+    this.#known.set(reference, undefined);
+    const type = this.#find(reference);
+    this.#known.set(reference, type);
+    return type;
+  }
+
+  #find(reference: string): FrozenType {
+    if (reference.startsWith('^')) return undefined;
+    const [name = '', ...output] = reference.split(':');
+    const node = this.nodes.get(name);
     if (node?.op === 'VarHandleOp') return typeOf(node.attributes.get('dtype'));
     // Both hand on what they are given.
-    if (node?.op === 'Identity') wanted = node.inputs[0] ?? '';
-    else if (node?.op === 'While' || node?.op === 'StatelessWhile') {
-      wanted = node.inputs[Number(wanted.split(':').at(2) ?? wanted.split(':').at(1) ?? 0)] ?? '';
-    } else return undefined;
+    if (node?.op === 'Identity') return this.frozenTypeOf(node.inputs[0] ?? '');
+    if (node?.op !== 'While' && node?.op !== 'StatelessWhile') return undefined;
+    return this.frozenTypeOf(node.inputs[Number(output.at(-1) ?? 0)] ?? '');
   }
 }
 
@@ -159,7 +167,7 @@ class Functions {
 
   /** The NodeDef of a node, in the graph or in a function. */
   rewritten(node: NodeView, scope: Scope): Encoded {
-    const types = node.inputs.map((input) => frozenTypeOf(input, scope));
+    const types = node.inputs.map((input) => scope.frozenTypeOf(input));
     const inputs = node.inputs.map((input) => renamed(input, scope));
     if (types.some((type) => type !== undefined)) {
       const read = reader(node)(node, types, (name, given) => this.#call(name, given));
@@ -204,12 +212,9 @@ class Functions {
       ({ dataType }, index) => dataType === RESOURCE && inputs[index] === undefined,
     );
     if (other) throw new NotFreezable(`the function "${view.name}" is given "${other.name}", no variable`);
-    const scope: Scope = {
-      nodes: view.nodes,
-      arguments: new Map(view.inputs.map(({ name }, index) => [name, inputs[index]])),
-    };
+    const scope = new Scope(view.nodes, new Map(view.inputs.map(({ name }, at) => [name, inputs[at]])));
     const nodes = [...view.nodes.values()].map((node) => messageField(3, this.rewritten(node, scope)));
-    const outputs = view.outputs.map(({ name }) => frozenTypeOf(view.returns.get(name) ?? '', scope));
+    const outputs = view.outputs.map(({ name }) => scope.frozenTypeOf(view.returns.get(name) ?? ''));
     const rest = [...fieldsOf(view.bytes)].flatMap((field) => {
       if (field.number === 1) return [messageField(1, ...writeSignature(view, field.bytes, inputs, outputs))];
       if (field.number === 3 || field.number === 4) return [];

@@ -1,8 +1,8 @@
 /** A SavedModel's session, replaced by one in which its variables are constants. */
 import { freeMemory } from '../../free-memory.ts';
 import { type Handle, type NativeOutput, reasonOf, type SessionAddon } from '../addon.ts';
-import type { MetaGraph } from '../saved-model.ts';
-import { freezable } from './freeze.ts';
+import type { ServingGraph } from '../saved-model.ts';
+import { type Freezable, freezable } from './freeze.ts';
 import { NotFreezable } from './not-freezable.ts';
 
 /**
@@ -12,32 +12,42 @@ import { NotFreezable } from './not-freezable.ts';
 const MOST_BYTES = 32 * 2 ** 20;
 
 /**
- * @param session with the variables' values; stays open.
- * @param config of the new session.
+ * @param same signatures that are not needed, since others compute the same.
  * @throws NotFreezable with the reason why the model has to run as it is.
+ */
+export function freezableModel(
+  { view, signatures, hasAssets }: ServingGraph,
+  same: ReadonlyMap<string, string>,
+): Freezable {
+  if (hasAssets) throw new NotFreezable('it fills tables from files');
+  const needed = signatures.filter(({ name }) => !same.has(name));
+  const tensors = needed.flatMap(({ inputs, outputs }) =>
+    [...inputs, ...outputs].map(({ tensorName }) => tensorName),
+  );
+  const model = freezable(view, tensors);
+  const bytes = model.variables.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (bytes > MOST_BYTES) {
+    const [found, most] = [bytes, MOST_BYTES].map((size) => Math.ceil(size / 2 ** 20));
+    throw new NotFreezable(`its variables have ${found} MiB, more than ${most}`);
+  }
+  return model;
+}
+
+/**
+ * @param restored the model's session with its variables; stays open.
+ * @param config of the new session.
+ * @throws NotFreezable when TensorFlow does not take the new graph.
  */
 export async function frozenSession(
   native: SessionAddon,
-  session: Handle<'session'>,
-  { graphDef, signatures, hasAssets }: MetaGraph,
+  restored: Handle<'session'>,
+  { variables, write }: Freezable,
   config: Uint8Array,
 ): Promise<Handle<'session'>> {
-  if (hasAssets) throw new NotFreezable('it fills tables from files');
-  const tensors = signatures.flatMap(({ inputs, outputs }) =>
-    [...inputs, ...outputs].map(({ tensorName }) => tensorName),
-  );
-  const { variables, write } = freezable(graphDef, tensors);
-  const bytes = variables.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (bytes > MOST_BYTES) {
-    throw new NotFreezable(
-      `its variables have ${Math.ceil(bytes / 2 ** 20)} MiB, more than ${MOST_BYTES / 2 ** 20}`,
-    );
-  }
-  const reads = native.prepareReads(
-    session,
-    variables.map(({ name }) => name),
-  );
-  const values = (await native.run(reads, [], [])).outputs.map(toValue);
+  const names = variables.map(({ name }) => name);
+  const read = async () => (await native.run(native.prepareReads(restored, names), [], [])).outputs;
+  // TensorFlow runs nothing for nothing.
+  const values = names.length > 0 ? (await read()).map(toValue) : [];
   try {
     return await native.importGraph(write(values).pieces, config);
   } catch (error) {

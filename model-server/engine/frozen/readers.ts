@@ -4,8 +4,8 @@
  * Pure.
  */
 import { type Attribute, attribute, type Node, shapeProto } from '../graph/graph-def.ts';
+import { functionsOf, integerOf, type NodeView, shapesOf, typeOf, typesOf } from '../graph/graph-view.ts';
 import { integerField, messageField, verbatim } from '../graph/protobuf-writer.ts';
-import { functionsOf, integerOf, type NodeView, shapesOf, typeOf, typesOf } from './graph-view.ts';
 import { NotFreezable } from './not-freezable.ts';
 
 /** TensorFlow's number for the type of handles. */

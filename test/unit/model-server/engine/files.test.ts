@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { BusyTime } from '../../../../model-server/engine/busy-time.ts';
 import { detectFormat } from '../../../../model-server/engine/detect.ts';
 import { EngineError } from '../../../../model-server/engine/engine.ts';
+import { hasVariables } from '../../../../model-server/engine/graph/graph-view.ts';
 import { fieldsOf, signedOf } from '../../../../model-server/engine/protobuf.ts';
-import { hasVariables, servingGraph } from '../../../../model-server/engine/saved-model.ts';
+import { servingGraph } from '../../../../model-server/engine/saved-model.ts';
 import { graphSignature, layersSignature } from '../../../../model-server/engine/tfjs-signature.ts';
 
 const plus = readFileSync(new URL('../../../fixtures/models/plus/saved_model.pb', import.meta.url));
@@ -72,7 +73,7 @@ describe('saved_model.pb', () => {
       inputs: [{ name: 'image', datatype: 'FP32', shape: [-1, 8, 8, 3], tensorName: 'convolve_image:0' }],
       outputs: [{ name: 'score', datatype: 'FP32', shape: [-1, 2], tensorName: 'StatefulPartitionedCall:0' }],
     });
-    expect(hasVariables(graph)).toBe(true);
+    expect(hasVariables(graph.view)).toBe(true);
   });
 
   test('cut off anywhere, or with any byte changed, it is a graph or a sentence', () => {

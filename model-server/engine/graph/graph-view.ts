@@ -1,10 +1,11 @@
 /**
- * A serialized GraphDef, taken apart as far as freezing needs it; what is not changed is written again as it stood.
+ * A serialized GraphDef, taken apart as far as it is looked at here; what is not changed is written again as it stood.
  * Field numbers are those of `graph.proto`, `node_def.proto`, `function.proto`, `op_def.proto` and `attr_value.proto`
  * in tensorflow/core/framework. Pure.
  */
-import { type Encoded, verbatim } from '../graph/protobuf-writer.ts';
+
 import { type Field, fieldsOf, mapEntry, signedOf, textOf } from '../protobuf.ts';
+import { type Encoded, verbatim } from './protobuf-writer.ts';
 
 export interface NodeView {
   readonly name: string;
@@ -41,6 +42,12 @@ export interface GraphView {
   readonly functions: ReadonlyMap<string, FunctionView>;
   /** Fields of the GraphDef beside nodes and functions: its versions. */
   readonly rest: readonly Encoded[];
+}
+
+const variables = new Set(['VarHandleOp', 'VariableV2', 'Variable']);
+
+export function hasVariables({ nodes }: GraphView): boolean {
+  return [...nodes.values()].some(({ op }) => variables.has(op));
 }
 
 /** @throws RangeError when the message is damaged. */
