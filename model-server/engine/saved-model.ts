@@ -7,6 +7,7 @@ import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
 import { EngineError } from './engine.ts';
 import { type GraphView, viewGraph } from './graph/graph-view.ts';
 import { type Field, fieldsOf, mapEntry, signedOf, textOf } from './protobuf.ts';
+import { readShape } from './tensor-shape.ts';
 
 export interface ServingGraph {
   readonly tags: readonly string[];
@@ -127,19 +128,6 @@ function readTensorInfo(signature: string, entry: Field): TensorSpec {
     );
   }
   return { name, datatype, shape, tensorName };
-}
-
-function readShape(message: Uint8Array): number[] | null {
-  const shape: number[] = [];
-  for (const field of fieldsOf(message)) {
-    if (field.number === 3 && field.value !== 0n) return null;
-    if (field.number === 2) {
-      let size = 0;
-      for (const part of fieldsOf(field.bytes)) if (part.number === 1) size = signedOf(part);
-      shape.push(size < 0 ? -1 : size);
-    }
-  }
-  return shape;
 }
 
 function strings(message: Uint8Array, number: number): string[] {

@@ -7,7 +7,8 @@ import { tensorFromBytes } from '../protocol/raw.ts';
 import { newElements } from '../protocol/read-tensor.ts';
 import { type Datatype, elementCount, type Tensor } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
-import { type Field, fieldsOf, signedOf } from './protobuf.ts';
+import { type Field, fieldsOf } from './protobuf.ts';
+import { readShape } from './tensor-shape.ts';
 
 const FIELD = { dtype: 1, shape: 2, content: 4, string: 8 } as const;
 /** Fields of values by their wire form. */
@@ -27,7 +28,7 @@ export function readTensorProto(message: Uint8Array): Tensor {
   const values: (number | bigint)[] = [];
   for (const field of fieldsOf(message)) {
     if (field.number === FIELD.dtype) datatype = datatypeOfNumber(Number(field.value));
-    else if (field.number === FIELD.shape) shape = shapeOf(field.bytes);
+    else if (field.number === FIELD.shape) shape = fixedShape(field.bytes);
     else if (field.number === FIELD.content) content = field.bytes;
     else if (field.number === FIELD.string) strings.push(Uint8Array.from(field.bytes));
     else values.push(...valuesOf(field));
@@ -47,15 +48,9 @@ export function readTensorProto(message: Uint8Array): Tensor {
   return { datatype, shape, data } as Tensor;
 }
 
-function shapeOf(message: Uint8Array): number[] {
-  const shape: number[] = [];
-  for (const { number, bytes } of fieldsOf(message)) {
-    if (number !== 2) continue;
-    let size = 0;
-    for (const field of fieldsOf(bytes)) if (field.number === 1) size = signedOf(field);
-    if (size < 0) throw new RangeError(`a tensor has a dimension of ${size}`);
-    shape.push(size);
-  }
+function fixedShape(message: Uint8Array): number[] {
+  const shape = readShape(message);
+  if (shape === null || shape.includes(-1)) throw new RangeError('a tensor has a dimension without a size');
   return shape;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type Field, fieldsOf, mapEntry, signedOf, textOf } from '../protobuf.ts';
+import { readShape } from '../tensor-shape.ts';
 import { type Encoded, verbatim } from './protobuf-writer.ts';
 
 export interface NodeView {
@@ -155,17 +156,8 @@ export function integerOf(attribute: Uint8Array | undefined): number {
 /** Sizes of an AttrValue that is a shape; `null` where one of them is open. */
 export function sizesOf(attribute: Uint8Array | undefined): number[] | null {
   const shape = [...fieldsOf(attribute ?? none)].find(({ number }) => number === 7);
-  if (!shape) return null;
-  const sizes: number[] = [];
-  for (const field of fieldsOf(shape.bytes)) {
-    if (field.number === 3 && field.value !== 0n) return null;
-    if (field.number !== 2) continue;
-    let size = 0;
-    for (const part of fieldsOf(field.bytes)) if (part.number === 1) size = signedOf(part);
-    if (size < 0) return null;
-    sizes.push(size);
-  }
-  return sizes;
+  const sizes = shape ? readShape(shape.bytes) : null;
+  return sizes?.includes(-1) ? null : sizes;
 }
 
 const none = new Uint8Array(0);
