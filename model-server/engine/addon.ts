@@ -1,5 +1,6 @@
 /** The add-on `aicity_session` (`native/session.cc`): TensorFlow sessions for JavaScript. */
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Tensor } from '../protocol/tensor.ts';
 import { EngineError } from './engine.ts';
@@ -79,13 +80,13 @@ export type SessionPurpose = 'Runs' | 'Restores';
  * GPU kernel run on the CPU, and GPU memory is taken as it is needed. No copies of the graph are kept for what we never
  * ask. Field numbers are those of `config.proto`.
  */
-export function sessionConfig(threads: number, purpose: SessionPurpose): Uint8Array {
+export function sessionConfig(purpose: SessionPurpose): Uint8Array {
   const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
   const [gpuOptions, allowGrowth] = [6, 4];
   const [experimental, optimizeForStaticGraph, disableOutputPartitionGraphs] = [16, 12, 14];
   const [graphOptions, rewriteOptions, disableMetaOptimizer] = [10, 10, 19];
   const { pieces } = concatenated([
-    integerField(intraOpParallelismThreads, threads),
+    integerField(intraOpParallelismThreads, availableParallelism()),
     integerField(interOpParallelismThreads, -1),
     messageField(gpuOptions, integerField(allowGrowth, 1)),
     integerField(allowSoftPlacement, 1),

@@ -1,6 +1,6 @@
 /**
  * Signatures that compute the same. Keras writes each model under two names, `serve` and `serving_default`, as calls of two
- * functions that only call a third: prepared once, they take half the memory and half the time to warm up. Pure.
+ * functions that only call a third: TensorFlow need not prepare, and keep, both. Pure.
  */
 import type { Signature } from '../protocol/tensor.ts';
 import { type FunctionView, functionsOf, type GraphView } from './graph/graph-view.ts';

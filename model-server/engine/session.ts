@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { TensorSpec } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
@@ -48,7 +47,7 @@ export async function loadSavedModel(
   const same = sameSignatures(graph.signatures, graph.view);
   const native = sessionAddon();
   const load = (purpose: SessionPurpose) =>
-    native.load(directory, graph.tags, sessionConfig(availableParallelism(), purpose)).catch(refuse);
+    native.load(directory, graph.tags, sessionConfig(purpose)).catch(refuse);
   const isToFreeze = hasVariables(graph.view) && variables === 'Constants';
   const { session, remarks }: Opened = isToFreeze
     ? await frozen(native, graph, same, load)
@@ -84,9 +83,8 @@ async function frozen(
   try {
     const model = freezableModel(graph, same);
     const restored = await load('Restores');
-    const config = sessionConfig(availableParallelism(), 'Runs');
     try {
-      return { session: await frozenSession(native, restored, model, config), remarks: [] };
+      return { session: await frozenSession(native, restored, model), remarks: [] };
     } finally {
       await native.close(restored);
     }

@@ -1,5 +1,4 @@
 /** TensorFlow.js models as sessions: translated into a graph of TensorFlow's own, and run as SavedModels are. */
-import { availableParallelism } from 'node:os';
 import type { TensorSpec } from '../protocol/tensor.ts';
 import { datatypeOfNumber } from '../protocol/tensorflow-types.ts';
 import { type Port, reasonOf, sessionAddon, sessionConfig } from './addon.ts';
@@ -21,11 +20,9 @@ export async function loadTfjsSession({ directory, format }: TfjsModelFiles): Pr
   const { graph, signature } =
     format === 'TFJSGraph' ? translateTopology(document, weights) : translateLayers(document, weights);
   const native = sessionAddon();
-  const session = await native
-    .importGraph(graph.pieces, sessionConfig(availableParallelism(), 'Runs'))
-    .catch((error: unknown) => {
-      throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
-    });
+  const session = await native.importGraph(graph.pieces, sessionConfig('Runs')).catch((error: unknown) => {
+    throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
+  });
   try {
     return new SessionModel(native, session, [signature], adopted);
   } catch (error) {

@@ -307,7 +307,6 @@ Options NewOptions(const std::string& config) {
 
 std::string CopyOf(const Bytes& bytes) { return std::string(static_cast<const char*>(bytes.data), bytes.size); }
 
-
 napi_value Load(napi_env env, napi_callback_info info) {
   return Guard(env, [=] {
     napi_value arguments[3];

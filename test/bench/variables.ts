@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '../../model-server/engine/engine.ts';
 import { startEngine } from '../../model-server/engine/host.ts';
 import type { Tensor } from '../../model-server/protocol/tensor.ts';
+import { VARIABLES } from './chapters.ts';
 import type { Row } from './result.ts';
 import { median, type Settings } from './side-by-side.ts';
 
-/** Begins the names of these rows. */
-export const VARIABLES = 'variables: ';
 const folder = fileURLToPath(new URL('../fixtures/models/variables/', import.meta.url));
 
 interface Export {

@@ -1,6 +1,6 @@
 /** A SavedModel's session, replaced by one in which its variables are constants. */
 import { freeMemory } from '../../free-memory.ts';
-import { type Handle, type NativeOutput, reasonOf, type SessionAddon } from '../addon.ts';
+import { type Handle, type NativeOutput, reasonOf, type SessionAddon, sessionConfig } from '../addon.ts';
 import type { ServingGraph } from '../saved-model.ts';
 import { type Freezable, freezable } from './freeze.ts';
 import { NotFreezable } from './not-freezable.ts';
@@ -35,21 +35,19 @@ export function freezableModel(
 
 /**
  * @param restored the model's session with its variables; stays open.
- * @param config of the new session.
  * @throws NotFreezable when TensorFlow does not take the new graph.
  */
 export async function frozenSession(
   native: SessionAddon,
   restored: Handle<'session'>,
   { variables, write }: Freezable,
-  config: Uint8Array,
 ): Promise<Handle<'session'>> {
   const names = variables.map(({ name }) => name);
   const read = async () => (await native.run(native.prepareReads(restored, names), [], [])).outputs;
   // TensorFlow runs nothing for nothing.
   const values = names.length > 0 ? (await read()).map(toValue) : [];
   try {
-    return await native.importGraph(write(values).pieces, config);
+    return await native.importGraph(write(values).pieces, sessionConfig('Runs'));
   } catch (error) {
     throw new NotFreezable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
   } finally {

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
+import { sessionAddon, sessionConfig } from '../../../../model-server/engine/addon.ts';
 import { type Engine, EngineError, type LoadedModel } from '../../../../model-server/engine/engine.ts';
 import { freezable } from '../../../../model-server/engine/frozen/freeze.ts';
-import { freezableModel } from '../../../../model-server/engine/frozen/frozen-session.ts';
+import { freezableModel, frozenSession } from '../../../../model-server/engine/frozen/frozen-session.ts';
 import { NotFreezable } from '../../../../model-server/engine/frozen/not-freezable.ts';
 import { attribute, graphDef, type Node } from '../../../../model-server/engine/graph/graph-def.ts';
 import { type GraphView, viewGraph } from '../../../../model-server/engine/graph/graph-view.ts';
@@ -112,6 +113,7 @@ const frozen = (nodes: Node[], ...functions: Body[]) => {
   const graph = graphDef(nodes, 1000, concatenated(functions.map(functionDef)));
   return freezable(viewGraph(joined(graph)), ['y:0']);
 };
+
 describe('graphs', () => {
   test('what is not needed is left out', () => {
     const unused = { ...variable, name: 'optimizer' };
@@ -226,6 +228,36 @@ describe('graphs', () => {
     ],
   ])('%s', (sentence, work) => {
     expect(work).toThrow(new NotFreezable(sentence));
+  });
+
+  test('files beside the graph, and large variables, are left alone', () => {
+    const model = served('control');
+    expect(() => freezableModel({ ...model, hasAssets: true }, new Map())).toThrow(
+      'it fills tables from files',
+    );
+    const large = {
+      ...variable,
+      attributes: { ...variable.attributes, shape: attribute.shape([2 ** 23, 2]) },
+    };
+    const view = viewGraph(joined(graphDef([large, read(['v'])], 1000)));
+    const y = { name: 'y', datatype: 'FP32', shape: null, tensorName: 'y:0' } as const;
+    const signatures = [{ name: 'serving_default', methodName: '', inputs: [], outputs: [y] }];
+    expect(() => freezableModel({ ...model, view, signatures }, new Map())).toThrow(
+      'its variables have 64 MiB, more than 32',
+    );
+  });
+
+  test('a graph that TensorFlow does not take is told as such', async () => {
+    const native = sessionAddon();
+    const restored = await native.importGraph(
+      graphDef([node('NoOp', [])], 1000).pieces,
+      sessionConfig('Restores'),
+    );
+    const unknown = frozen([node('NobodyKnowsThis', [])]);
+    await expect(frozenSession(native, restored, unknown)).rejects.toThrow(
+      /^TensorFlow does not take its graph: .*NobodyKnowsThis/,
+    );
+    await native.close(restored);
   });
 
   test('damaged graphs are refused in a sentence', () => {
