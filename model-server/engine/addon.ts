@@ -21,6 +21,8 @@ export interface NativeOutput {
 export interface NativeRun {
   /** What the run took, without waiting for a thread. */
   readonly milliseconds: number;
+  /** For a thread. */
+  readonly waitedMilliseconds: number;
   readonly outputs: readonly NativeOutput[];
 }
 type Inputs = readonly [shapes: readonly (readonly number[])[], data: readonly Tensor['data'][]];
@@ -38,14 +40,21 @@ export interface SessionAddon {
   /** What gives the values of variables, by the names of their nodes; once for each variable of a session. */
   prepareReads(session: Handle<'session'>, variables: readonly string[]): Handle<'callable'>;
   describe(callable: Handle<'callable'>): { inputs: Port[]; outputs: Port[] };
-  /** On libuv's thread pool. */
+  /** Threads of `run` and of `runWide`. Said before the first of either. */
+  setThreads(count: number): void;
+  /** GPUs that TensorFlow can use. */
+  gpus(config: Uint8Array): number;
+  /** On a thread that only runs models. */
   run(callable: Handle<'callable'>, ...inputs: Inputs): Promise<NativeRun>;
+  /** With operations that divide their work among threads; not with a GPU. */
+  runWide(callable: Handle<'callable'>, ...inputs: Inputs): Promise<NativeRun>;
   /** On the caller's thread. */
   runNow(callable: Handle<'callable'>, ...inputs: Inputs): NativeRun;
   close(session: Handle<'session'>): Promise<void>;
 }
 
 let addon: SessionAddon | undefined;
+let gpus: number | undefined;
 
 /**
  * Loads the library on first use, which takes a third of a second.
@@ -57,6 +66,7 @@ export function sessionAddon(): SessionAddon {
   try {
     const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
     addon = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
+    addon.setThreads(availableParallelism());
     return addon;
   } catch (error) {
     const { message } = error as Error;
@@ -73,29 +83,45 @@ export function sessionAddon(): SessionAddon {
  */
 export type SessionPurpose = 'Runs' | 'Restores';
 
+/** Cores that one run may use: 1 where a GPU computes. */
+export function coresOfRun(native: SessionAddon): number {
+  gpus ??= native.gpus(configProto(1));
+  return gpus > 0 ? 1 : availableParallelism();
+}
+
 /**
- * A `tensorflow.ConfigProto`. Each operation computes with as many threads as the process may use (TensorFlow itself
- * would count the whole machine's), and one operation follows the other on the thread that called: handing each to
- * a pool costs a small model more than its arithmetic (`docs/adr/0013-sessions-run-models.md`). Operations without a
- * GPU kernel run on the CPU, and GPU memory is taken as it is needed. No copies of the graph are kept for what we never
- * ask. Field numbers are those of `config.proto`.
+ * A `tensorflow.ConfigProto`. One operation follows the other on the thread that called, and computes on that thread
+ * alone: how runs use the cores is decided for each (`run-ways.ts`). Beside a GPU, operations have as many threads as the
+ * process may use (TensorFlow itself would count the whole machine's).
  */
-export function sessionConfig(purpose: SessionPurpose): Uint8Array {
-  const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
-  const [gpuOptions, allowGrowth] = [6, 4];
+export function sessionConfig(native: SessionAddon, purpose: SessionPurpose): Uint8Array {
   const [experimental, optimizeForStaticGraph, disableOutputPartitionGraphs] = [16, 12, 14];
   const [graphOptions, rewriteOptions, disableMetaOptimizer] = [10, 10, 19];
-  const { pieces } = concatenated([
-    integerField(intraOpParallelismThreads, availableParallelism()),
-    integerField(interOpParallelismThreads, -1),
-    messageField(gpuOptions, integerField(allowGrowth, 1)),
-    integerField(allowSoftPlacement, 1),
+  const threads = coresOfRun(native) === 1 ? availableParallelism() : 1;
+  return configProto(
+    threads,
     purpose === 'Runs'
       ? messageField(
           experimental,
           ...[optimizeForStaticGraph, disableOutputPartitionGraphs].map((field) => integerField(field, 1)),
         )
       : messageField(graphOptions, messageField(rewriteOptions, integerField(disableMetaOptimizer, 1))),
+  );
+}
+
+/**
+ * Operations without a GPU kernel run on the CPU, and GPU memory is taken as it is needed. No copies of the graph are kept
+ * for what we never ask. Field numbers are those of `config.proto`.
+ */
+function configProto(threadsOfOperation: number, ...rest: Parameters<typeof concatenated>[0]): Uint8Array {
+  const [intraOpParallelismThreads, interOpParallelismThreads, allowSoftPlacement] = [2, 5, 7];
+  const [gpuOptions, allowGrowth] = [6, 4];
+  const { pieces } = concatenated([
+    integerField(intraOpParallelismThreads, threadsOfOperation),
+    integerField(interOpParallelismThreads, -1),
+    messageField(gpuOptions, integerField(allowGrowth, 1)),
+    integerField(allowSoftPlacement, 1),
+    ...rest,
   ]);
   return Buffer.concat(pieces);
 }

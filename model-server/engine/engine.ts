@@ -23,6 +23,9 @@ export interface LoadedModel {
   readonly remarks: readonly string[];
 }
 
+/** Whether the rows of a run have anything to do with each other. */
+export type Rows = 'Independent' | 'Together';
+
 /** A momentary view; cheap, synchronous, and true even while a run is in progress. */
 export interface EngineStats {
   /** Seconds in which at least one run was going on since the start, the current one included. Loads do not count. */
@@ -77,13 +80,17 @@ export interface Engine {
    * after the other; a caller who wants neither waits for one before starting the next. A run that is known to be
    * shorter than the way to another thread and back is done before this returns its promise.
    *
+   * With `rows` of `Independent` the engine may deal the rows of all inputs out to several cores and join what comes out,
+   * where that is quicker. Whoever says so knows that inputs have equally many rows, and that no row of an output depends
+   * on another row.
+   *
    * The input buffers are given away: large ones are moved to the model's thread instead of copied, or freed after the
    * run, which empties the caller's array. Neither change nor use them after the call, also not when it has failed.
    *
    * @returns every output of the signature, in the signature's order, each in a buffer of its own.
    * @throws EngineError
    */
-  run(id: string, signature: string, inputs: NamedTensors): Promise<NamedTensors>;
+  run(id: string, signature: string, inputs: NamedTensors, rows?: Rows): Promise<NamedTensors>;
 
   /** Frees a model once the runs handed over before have been answered. An unknown id is NotFound. */
   unload(id: string): Promise<void>;

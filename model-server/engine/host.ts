@@ -10,9 +10,17 @@ import type { NamedTensors } from '../protocol/tensor.ts';
 import { BusyTime } from './busy-time.ts';
 import { checkInputs } from './check.ts';
 import { detectFormat, tfjsFile } from './detect.ts';
-import { type Engine, EngineError, type EngineStats, type LoadedModel, type ModelFormat } from './engine.ts';
+import {
+  type Engine,
+  EngineError,
+  type EngineStats,
+  type LoadedModel,
+  type ModelFormat,
+  type Rows,
+} from './engine.ts';
 import { NotTranslatable } from './graph/not-translatable.ts';
 import type { RunningModel } from './model.ts';
+import type { RunWay } from './run-ways.ts';
 import { loadSavedModel } from './session.ts';
 import { loadTfjs } from './tfjs-model.ts';
 import { loadTfjsSession } from './tfjs-session.ts';
@@ -25,6 +33,8 @@ export interface EngineOptions {
   readonly tfjs?: 'Sessions' | 'Operations';
   /** Whether variables of SavedModels become constants where that is possible, the default; or never, to compare the two. */
   readonly variables?: 'Constants' | 'Kept';
+  /** How runs of sessions use the cores: whichever way is quickest, the default, or always one way, to compare them. */
+  readonly way?: RunWay | 'Best';
   /** The program of a TensorFlow.js model's thread; another one only to see what happens when it fails. */
   readonly tfjsThread?: URL;
 }
@@ -82,12 +92,12 @@ class TensorflowEngine implements Engine {
 
   async #open(directory: string, wanted: ModelFormat | undefined): Promise<Opened> {
     const format = wanted ?? (await detectIn(directory));
-    const { tfjs = 'Sessions', tfjsThread, variables = 'Constants' } = this.#options;
-    if (format === 'SavedModel') return { format, ...(await loadSavedModel(directory, variables)) };
+    const { tfjs = 'Sessions', tfjsThread, variables = 'Constants', way = 'Best' } = this.#options;
+    if (format === 'SavedModel') return { format, ...(await loadSavedModel(directory, { variables, way })) };
     const remarks: string[] = [];
     if (tfjs === 'Sessions') {
       try {
-        return { format, model: await loadTfjsSession({ directory, format }), remarks };
+        return { format, model: await loadTfjsSession({ directory, format }, way), remarks };
       } catch (error) {
         // Whatever else is wrong with it, TensorFlow.js has the last word on its own models.
         const isKnown = error instanceof NotTranslatable || error instanceof EngineError;
@@ -102,7 +112,12 @@ class TensorflowEngine implements Engine {
     };
   }
 
-  async run(id: string, signatureName: string, inputs: NamedTensors): Promise<NamedTensors> {
+  async run(
+    id: string,
+    signatureName: string,
+    inputs: NamedTensors,
+    rows: Rows = 'Together',
+  ): Promise<NamedTensors> {
     if (this.#over) throw this.#over;
     const model = this.#modelOf(id);
     const signature = model.signatures.get(signatureName);
@@ -111,7 +126,7 @@ class TensorflowEngine implements Engine {
       throw new EngineError('NotFound', `no signature ${quoted(signatureName)}; the model has ${known}`);
     }
     const checked = checkInputs(signature, inputs);
-    return this.#runs.during(() => model.run(signature, checked));
+    return this.#runs.during(() => model.run(signature, checked, rows));
   }
 
   async unload(id: string): Promise<void> {

@@ -1,5 +1,4 @@
 /** A model that runs as a TensorFlow session, wherever its graph came from. */
-import { freeMemory } from '../free-memory.ts';
 import { arrayTypes } from '../protocol/cast.ts';
 import {
   type Datatype,
@@ -9,18 +8,38 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../protocol/tensor.ts';
-import { type Handle, type NativeOutput, type Port, reasonOf, type SessionAddon } from './addon.ts';
-import { EngineError } from './engine.ts';
+import {
+  coresOfRun,
+  type Handle,
+  type NativeOutput,
+  type NativeRun,
+  type Port,
+  reasonOf,
+  type SessionAddon,
+} from './addon.ts';
+import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
+import { EngineError, type Rows } from './engine.ts';
 import type { RunningModel } from './model.ts';
-import { RunPlaces } from './run-place.ts';
+import { always, type RunPlanner, type RunSize, type RunWay, RunWays, type Undivided } from './run-ways.ts';
+import { busyShareOfThread } from './thread-load.ts';
 
 interface Prepared {
   readonly callable: Handle<'callable'>;
-  readonly places: RunPlaces;
+  readonly ways: RunPlanner;
+  /** False once outputs had other rows than inputs, whatever the caller knew. */
+  isDivisible: boolean;
 }
 
 /** What a signature's entry is, given what the graph says of it. Throws EngineError when the two contradict. */
 export type Refine = (spec: TensorSpec, port: Port) => TensorSpec;
+
+export interface SessionModelOptions {
+  readonly signatures: readonly Signature[];
+  readonly refine: Refine;
+  /** For signatures that compute what one before them does, the name of that one. */
+  readonly same?: ReadonlyMap<string, string>;
+  readonly way: RunWay | 'Best';
+}
 
 export class SessionModel implements RunningModel {
   readonly tensorCount = 0;
@@ -29,17 +48,13 @@ export class SessionModel implements RunningModel {
   readonly #session: Handle<'session'>;
   readonly #prepared = new Map<string, Prepared>();
 
-  /**
-   * Throws what the add-on or `refine` throw; the session is then still the caller's to close.
-   * @param same for signatures that compute what one before them does, the name of that one.
-   */
+  /** Throws what the add-on or `refine` throw; the session is then still the caller's to close. */
   constructor(
     native: SessionAddon,
     session: Handle<'session'>,
-    signatures: readonly Signature[],
-    refine: Refine,
-    same: ReadonlyMap<string, string> = new Map(),
+    { signatures, refine, same = new Map(), way }: SessionModelOptions,
   ) {
+    const cores = coresOfRun(native);
     this.#native = native;
     this.#session = session;
     const known = new Map<string, Signature>();
@@ -47,7 +62,8 @@ export class SessionModel implements RunningModel {
       const names = (specs: readonly TensorSpec[]) => specs.map(({ tensorName }) => tensorName);
       const prepared = this.#prepared.get(same.get(signature.name) ?? '') ?? {
         callable: native.prepare(session, names(signature.inputs), names(signature.outputs)),
-        places: new RunPlaces(),
+        ways: way === 'Best' ? new RunWays(cores) : always(way, cores),
+        isDivisible: true,
       };
       const ports = native.describe(prepared.callable);
       this.#prepared.set(signature.name, prepared);
@@ -60,39 +76,100 @@ export class SessionModel implements RunningModel {
     this.signatures = known;
   }
 
-  async run({ name, outputs }: Signature, inputs: NamedTensors): Promise<NamedTensors> {
-    const { callable, places } = this.#prepared.get(name) as Prepared;
-    const shapes: (readonly number[])[] = [];
-    const data: Tensor['data'][] = [];
-    let bytes = 0;
-    for (const tensor of inputs.values()) {
-      shapes.push(tensor.shape);
-      data.push(tensor.data);
-      // Texts are counted as what a small one weighs.
-      bytes += tensor.datatype === 'BYTES' ? tensor.data.length * 64 : tensor.data.byteLength;
-    }
+  async run({ name, outputs }: Signature, inputs: NamedTensors, rows: Rows): Promise<NamedTensors> {
+    const prepared = this.#prepared.get(name) as Prepared;
+    const { ways } = prepared;
+    const independent = rows === 'Independent' && prepared.isDivisible ? rowsOf(inputs) : undefined;
+    const size = { bytes: bytesOf(inputs), rows: independent ?? 1 };
     try {
-      const { milliseconds, outputs: results } =
-        places.choose(bytes) === 'Here'
-          ? this.#native.runNow(callable, shapes, data)
-          : await this.#native.run(callable, shapes, data);
-      places.took(bytes, milliseconds);
-      const named = new Map<string, Tensor>();
-      for (const [i, spec] of outputs.entries())
-        named.set(spec.name, toTensor(spec, results[i] as NativeOutput));
-      return named;
+      const plan = ways.plan(size, busyShareOfThread());
+      if (plan.way === 'Divided') {
+        const answer = await this.#runDivided(prepared, outputs, inputs, size, plan.shares);
+        if (answer) return answer;
+      }
+      const way = plan.way === 'Divided' ? 'OneThread' : plan.way;
+      const started = this.#start(way, prepared, inputs);
+      // What was done here is answered in the same turn.
+      const run = 'then' in started ? await started : started;
+      ways.took(size, way, { computed: run.milliseconds, elapsed: elapsedOf(run) });
+      return named(outputs, run);
     } catch (error) {
       throw runError(error);
     } finally {
       // They were given away with the call, and TensorFlow has its own copy.
-      for (const each of data) if (ArrayBuffer.isView(each)) freeMemory(each);
+      freeInputs(inputs);
     }
+  }
+
+  /** @returns undefined when the outputs cannot be joined. */
+  async #runDivided(
+    prepared: Prepared,
+    outputs: readonly TensorSpec[],
+    inputs: NamedTensors,
+    size: RunSize,
+    count: number,
+  ): Promise<NamedTensors | undefined> {
+    const rows = evenly(size.rows, count);
+    const shares = split(inputs, rows) as NamedTensors[];
+    const runs = await allOf(
+      shares.map((share) => this.#native.run(prepared.callable, ...nativeInputs(share))),
+    );
+    const elapsed = Math.max(...runs.map(elapsedOf));
+    prepared.ways.took(size, 'Divided', { computed: elapsed, elapsed });
+    const answers = runs.map((run) => named(outputs, run));
+    prepared.isDivisible = areJoinable(answers, rows);
+    return prepared.isDivisible ? join(answers) : undefined;
+  }
+
+  #start(way: Undivided, { callable }: Prepared, inputs: NamedTensors): NativeRun | Promise<NativeRun> {
+    const native = [callable, ...nativeInputs(inputs)] as const;
+    if (way === 'Here') return this.#native.runNow(...native);
+    return way === 'Wide' ? this.#native.runWide(...native) : this.#native.run(...native);
   }
 
   close(): Promise<void> {
     this.#prepared.clear();
     return this.#native.close(this.#session);
   }
+}
+
+/** As the add-on takes them. */
+function nativeInputs(inputs: NamedTensors): [shapes: (readonly number[])[], data: Tensor['data'][]] {
+  const shapes: (readonly number[])[] = [];
+  const data: Tensor['data'][] = [];
+  for (const tensor of inputs.values()) {
+    shapes.push(tensor.shape);
+    data.push(tensor.data);
+  }
+  return [shapes, data];
+}
+
+const elapsedOf = ({ milliseconds, waitedMilliseconds }: NativeRun) => waitedMilliseconds + milliseconds;
+
+function named(outputs: readonly TensorSpec[], { outputs: found }: NativeRun): NamedTensors {
+  const tensors = new Map<string, Tensor>();
+  for (const [i, spec] of outputs.entries()) tensors.set(spec.name, toTensor(spec, found[i] as NativeOutput));
+  return tensors;
+}
+
+/** So many shares of the rows, as equal as can be. */
+function evenly(rows: number, shares: number): number[] {
+  return Array.from({ length: shares }, (_, share) => Math.floor((rows + share) / shares));
+}
+
+/** As `Promise.all`, but also a failure waits until nobody reads the inputs any more. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+/** Whether each output of each share has as many rows as went in, and is otherwise of one shape. */
+function areJoinable(answers: readonly NamedTensors[], rows: readonly number[]): boolean {
+  const [first = ''] = answers.map(innerShapes);
+  return answers.every(
+    (answer, share) =>
+      innerShapes(answer) === first && [...answer.values()].every(({ shape }) => shape[0] === rows[share]),
+  );
 }
 
 /** Every typed array's constructor over a part of a buffer. */

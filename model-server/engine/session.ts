@@ -22,6 +22,7 @@ import { freezableModel, frozenSession } from './frozen/frozen-session.ts';
 import { NotFreezable } from './frozen/not-freezable.ts';
 import { hasVariables } from './graph/graph-view.ts';
 import type { RunningModel } from './model.ts';
+import type { RunWay } from './run-ways.ts';
 import { sameSignatures } from './same-signatures.ts';
 import { type ServingGraph, servingGraph, variablesFile } from './saved-model.ts';
 import { SessionModel } from './session-model.ts';
@@ -41,19 +42,20 @@ interface Opened {
 /** @throws EngineError InvalidArgument when the directory holds no SavedModel that TensorFlow accepts. */
 export async function loadSavedModel(
   directory: string,
-  variables: 'Constants' | 'Kept',
+  { variables, way }: { variables: 'Constants' | 'Kept'; way: RunWay | 'Best' },
 ): Promise<LoadedSavedModel> {
   const graph = await readGraph(directory);
   const same = sameSignatures(graph.signatures, graph.view);
   const native = sessionAddon();
   const load = (purpose: SessionPurpose) =>
-    native.load(directory, graph.tags, sessionConfig(purpose)).catch(refuse);
+    native.load(directory, graph.tags, sessionConfig(native, purpose)).catch(refuse);
   const isToFreeze = hasVariables(graph.view) && variables === 'Constants';
   const { session, remarks }: Opened = isToFreeze
     ? await frozen(native, graph, same, load)
     : { session: await load('Runs'), remarks: [] };
   try {
-    return { model: new SessionModel(native, session, graph.signatures, refined, same), remarks };
+    const { signatures } = graph;
+    return { model: new SessionModel(native, session, { signatures, refine: refined, same, way }), remarks };
   } catch (error) {
     await native.close(session);
     return refuse(error);

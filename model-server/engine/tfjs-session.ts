@@ -7,6 +7,7 @@ import { NotTranslatable } from './graph/not-translatable.ts';
 import { translateTopology } from './graph/topology.ts';
 import { translateLayers } from './layers/translate.ts';
 import type { RunningModel } from './model.ts';
+import type { RunWay } from './run-ways.ts';
 import { SessionModel } from './session-model.ts';
 import { readTfjsFiles } from './tfjs-files.ts';
 import type { TfjsModelFiles } from './tfjs-messages.ts';
@@ -15,16 +16,21 @@ import type { TfjsModelFiles } from './tfjs-messages.ts';
  * @throws NotTranslatable when the model has to run operation by operation, with the reason.
  * @throws EngineError when its files are missing or cut off.
  */
-export async function loadTfjsSession({ directory, format }: TfjsModelFiles): Promise<RunningModel> {
+export async function loadTfjsSession(
+  { directory, format }: TfjsModelFiles,
+  way: RunWay | 'Best',
+): Promise<RunningModel> {
   const { document, weights } = await readTfjsFiles(directory);
   const { graph, signature } =
     format === 'TFJSGraph' ? translateTopology(document, weights) : translateLayers(document, weights);
   const native = sessionAddon();
-  const session = await native.importGraph(graph.pieces, sessionConfig('Runs')).catch((error: unknown) => {
-    throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
-  });
+  const session = await native
+    .importGraph(graph.pieces, sessionConfig(native, 'Runs'))
+    .catch((error: unknown) => {
+      throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
+    });
   try {
-    return new SessionModel(native, session, [signature], adopted);
+    return new SessionModel(native, session, { signatures: [signature], refine: adopted, way });
   } catch (error) {
     await native.close(session);
     if (error instanceof EngineError || error instanceof NotTranslatable) throw error;

@@ -17,7 +17,11 @@ const sourceOf = (file: string) => fileURLToPath(new URL(`./${file}`, import.met
 const addonDirectory = join('lib', 'napi-v8');
 
 /** Node-API 8 keeps the add-ons loadable by every Node since 12.22. */
-const flags = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+const flags = [
+  ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'],
+  // As TensorFlow itself was compiled, by whose C++ headers ours go.
+  ...['-D_GLIBCXX_USE_CXX11_ABI=1', '-DEIGEN_MAX_ALIGN_BYTES=64'],
+];
 const tensorflow = ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
 const runPath = `-Wl,-rpath,$ORIGIN/${relative(addonDirectory, join('deps', 'lib'))}`;
 
@@ -34,7 +38,10 @@ function addons(): readonly Addon[] {
       ...{ name: 'tfjs_binding', libraries: tensorflow },
       sources: readdirSync(binding).map((file) => join(binding, file)),
     },
-    { name: 'aicity_session', sources: [sourceOf('session.cc')], libraries: tensorflow },
+    {
+      ...{ name: 'aicity_session', libraries: tensorflow },
+      sources: ['session.cc', 'threads.cc', 'threads.h'].map(sourceOf),
+    },
     { name: 'aicity_preload', sources: [sourceOf('preload.cc')], libraries: ['-ldl', '-pthread'] },
   ];
 }

@@ -31,18 +31,14 @@ export interface NativeBuild {
 }
 
 /** What is done to the libraries is part of what is kept. */
-const changesOfLibrary = ['library.ts', 'bind-symbols.ts', 'elf.ts'].map((file) =>
+const changesOfLibrary = ['library.ts', 'unpack.py', 'bind-symbols.ts', 'elf.ts'].map((file) =>
   readFileSync(new URL(file, import.meta.url)),
 );
 
 /** Fetches and compiles what the cache does not hold yet. */
 export async function buildNative(target: Target, cache: string, progress: Progress): Promise<NativeBuild> {
   const wheels = wheelsFor(target);
-  const libraryKey = contentKey(
-    ...wheels.map((wheel) => wheel.sha256),
-    ...changesOfLibrary,
-    'stripped, headers 1',
-  );
+  const libraryKey = contentKey(...wheels.map((wheel) => wheel.sha256), ...changesOfLibrary, 'stripped');
   const checkTools = once(requireTools);
   const deps = await cached(
     cache,

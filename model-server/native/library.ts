@@ -1,4 +1,4 @@
-/** From wheels to a directory with TensorFlow's libraries (`lib`), C headers (`include`) and CUDA (`nvidia`). */
+/** From wheels to a directory with TensorFlow's libraries (`lib`), headers (`include`) and CUDA (`nvidia`). */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,18 +1,25 @@
-// TensorFlow sessions for Node: loads a SavedModel and runs it on libuv's thread pool, so that JavaScript goes on
-// meanwhile. Uses TensorFlow's C API and Node-API only; keeps no state outside the handles that it gives out.
+// TensorFlow sessions for Node: loads a SavedModel and runs it on other threads, so that JavaScript goes on meanwhile.
+// Uses TensorFlow's C API and Node-API, and threads.h for what the C API leaves out; keeps no state outside the handles
+// that it gives out but its threads.
 //
 //   load(directory, tags[], config) -> Promise<session>               config: serialized tensorflow.ConfigProto
 //   importGraph(graph[], config) -> Promise<session>                   graph: a serialized tensorflow.GraphDef, in parts
 //   prepare(session, inputs[], outputs[]) -> callable                  names such as "serving_default_x:0"
 //   prepareReads(session, variables[]) -> callable                     no inputs; gives the variables' values
 //   describe(callable) -> {inputs: [{dataType, shape|null}], outputs: [...]}
-//   run(callable, shapes[][], data[]) -> Promise<{milliseconds, outputs: [{shape, data}]}>
+//   setThreads(count)                                                  of run() and of runWide(); before the first
+//   gpus(config) -> number                                             that TensorFlow sees and can use
+//   run(callable, shapes[][], data[]) -> Promise<{milliseconds, waitedMilliseconds, outputs: [{shape, data}]}>
 //                                                                      data: a typed array, or Uint8Array[] for strings
-//   runNow(callable, shapes[][], data[]) -> {milliseconds, outputs}    the same on JavaScript's own thread
+//   runWide(callable, shapes[][], data[]) -> the same                  operations divide their work among threads
+//   runNow(callable, shapes[][], data[]) -> {…}                        the same as run() on JavaScript's own thread
 //   close(session) -> Promise<void>                                    after what is running
 //
 // Everything that could make TensorFlow abort is checked here once more, against the graph itself. Typed arrays
 // given to run() must stay as they are until its promise settles.
+//
+// run() has threads of its own, and runWide() those of libuv: oneDNN keeps what it has prepared for a shape with the
+// thread that asked for it, for as many threads as that run had.
 #include <malloc.h>
 #include <node_api.h>
 
@@ -28,6 +35,7 @@
 
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/tf_tstring.h"
+#include "threads.h"
 
 namespace {
 
@@ -236,7 +244,20 @@ void Arguments(napi_env env, napi_callback_info info, napi_value (&arguments)[N]
   if (count < N) Reject(std::to_string(N) + " arguments were expected");
 }
 
-// One piece of work: `execute` on the pool, then `finish` back on JavaScript's thread gives the promise's value.
+// What this add-on keeps for a JavaScript environment.
+struct Environment {
+  int threads = 1;
+  int runs = 0;                             // on workers; while there are any, the process must not end
+  napi_threadsafe_function done = nullptr;  // brings tasks back from workers
+};
+
+Environment& EnvironmentOf(napi_env env) {
+  void* data = nullptr;
+  Ok(napi_get_instance_data(env, &data));
+  return *static_cast<Environment*>(data);
+}
+
+// One piece of work: `execute` on another thread, then `finish` back on JavaScript's gives the promise's value.
 struct Task {
   std::function<void()> execute;
   std::function<napi_value(napi_env)> finish;
@@ -275,10 +296,11 @@ struct Task {
       napi_resolve_deferred(env, task->deferred, value);
     }
     if (task->pinned) napi_delete_reference(env, task->pinned);
-    napi_delete_async_work(env, task->work);
+    if (task->work) napi_delete_async_work(env, task->work);
   }
 };
 
+// On libuv's thread pool.
 napi_value Queue(napi_env env, std::unique_ptr<Task> task) {
   napi_value promise, name;
   Ok(napi_create_string_utf8(env, "tensorflow", NAPI_AUTO_LENGTH, &name));
@@ -287,6 +309,26 @@ napi_value Queue(napi_env env, std::unique_ptr<Task> task) {
   Ok(napi_queue_async_work(env, task->work));
   task.release();  // Complete() owns it now.
   return promise;
+}
+
+// On a thread that only runs models.
+napi_value QueueOnWorker(napi_env env, std::unique_ptr<Task> task) {
+  Environment& environment = EnvironmentOf(env);
+  napi_value promise;
+  Ok(napi_create_promise(env, &task->deferred, &promise));
+  if (environment.runs++ == 0) Ok(napi_ref_threadsafe_function(env, environment.done));
+  aicity::OnWorker(environment.threads, [done = environment.done, task = task.release()] {
+    Task::Execute(nullptr, task);
+    napi_call_threadsafe_function(done, task, napi_tsfn_nonblocking);
+  });
+  return promise;
+}
+
+void BackFromWorker(napi_env env, napi_value, void*, void* task) {
+  if (!env) return;  // Nobody is left who could be told.
+  Environment& environment = EnvironmentOf(env);
+  if (--environment.runs == 0) napi_unref_threadsafe_function(env, environment.done);
+  Task::Complete(env, napi_ok, task);
 }
 
 napi_value Undefined(napi_env env) {
@@ -489,6 +531,41 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value SetThreads(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] {
+    napi_value arguments[1];
+    Arguments(env, info, arguments);
+    int32_t threads = 0;
+    if (napi_get_value_int32(env, arguments[0], &threads) != napi_ok || threads < 1) {
+      Reject("a number of threads was expected");
+    }
+    EnvironmentOf(env).threads = threads;
+    return Undefined(env);
+  });
+}
+
+napi_value Gpus(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] {
+    napi_value arguments[1], result;
+    Arguments(env, info, arguments);
+    const Options options = NewOptions(CopyOf(ToBytes(env, arguments[0])));
+    Session empty;
+    Status status = NewStatus();
+    empty.session = TF_NewSession(empty.graph, options.get(), status.get());
+    Check(status);
+    const std::unique_ptr<TF_DeviceList, Deleter<TF_DeviceList, TF_DeleteDeviceList>> devices(
+        TF_SessionListDevices(empty.session, status.get()));
+    Check(status);
+    int count = 0;
+    for (int i = 0; i < TF_DeviceListCount(devices.get()); i++) {
+      count += std::string(TF_DeviceListType(devices.get(), i, status.get())) == "GPU";
+      Check(status);
+    }
+    Ok(napi_create_int32(env, count, &result));
+    return result;
+  });
+}
+
 // ---- run ----
 
 // The shape in JavaScript, checked against the graph; `elements` becomes the number of elements.
@@ -556,6 +633,10 @@ napi_value ToOutput(napi_env env, TF_Tensor* tensor) {
   return object;
 }
 
+using Moment = std::chrono::steady_clock::time_point;
+Moment Now() { return std::chrono::steady_clock::now(); }
+double MillisecondsSince(Moment start) { return std::chrono::duration<double, std::milli>(Now() - start).count(); }
+
 struct Running {
   std::shared_ptr<Callable> callable;
   std::shared_ptr<Session> session;
@@ -563,10 +644,14 @@ struct Running {
   std::vector<Bytes> bytes;     // of the numeric inputs, still in JavaScript's memory
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
+  const Moment asked = Now();
+  double waitedMilliseconds = 0;
   double milliseconds = 0;
 
-  // Copies the inputs (TensorFlow may keep them longer than JavaScript does) and runs.
-  void Execute() {
+  // Copies the inputs (TensorFlow may keep them longer than JavaScript does) and runs. `threads` divide the work of each
+  // operation, unless they are 0.
+  void Execute(int threads = 0) {
+    waitedMilliseconds = MillisecondsSince(asked);
     Callable& signature = *callable;
     std::vector<TF_Output> feeds, fetches;
     std::vector<TF_Tensor*> fed, fetched(signature.outputs.size(), nullptr);
@@ -582,10 +667,14 @@ struct Running {
     }
     for (const Port& port : signature.outputs) fetches.push_back(port.output);
     Status status = NewStatus();
-    const auto start = std::chrono::steady_clock::now();
-    TF_SessionRun(session->session, nullptr, feeds.data(), fed.data(), fed.size(), fetches.data(),
-                  fetched.data(), fetched.size(), nullptr, 0, nullptr, status.get());
-    milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const Moment start = Now();
+    if (threads > 0) {
+      aicity::RunWide(threads, session->session, feeds, fed, fetches, &fetched, status.get());
+    } else {
+      TF_SessionRun(session->session, nullptr, feeds.data(), fed.data(), fed.size(), fetches.data(),
+                    fetched.data(), fetched.size(), nullptr, 0, nullptr, status.get());
+    }
+    milliseconds = MillisecondsSince(start);
     for (TF_Tensor* tensor : fetched) outputs.emplace_back(tensor);
     inputs.clear();
     session.reset();
@@ -628,29 +717,38 @@ std::shared_ptr<Running> ToRunning(napi_env env, const napi_value (&arguments)[3
 }
 
 napi_value ToResult(napi_env env, const Running& running) {
-  napi_value result, milliseconds, array;
+  napi_value result, milliseconds, waited, array;
   Ok(napi_create_object(env, &result));
   Ok(napi_create_double(env, running.milliseconds, &milliseconds));
+  Ok(napi_create_double(env, running.waitedMilliseconds, &waited));
   Ok(napi_create_array_with_length(env, running.outputs.size(), &array));
   for (size_t i = 0; i < running.outputs.size(); i++) {
     Ok(napi_set_element(env, array, i, ToOutput(env, running.outputs[i].get())));
   }
   SetProperty(env, result, "milliseconds", milliseconds);
+  SetProperty(env, result, "waitedMilliseconds", waited);
   SetProperty(env, result, "outputs", array);
   return result;
 }
 
+// A task that runs what was asked for, and pins the numbers until it is done.
+std::unique_ptr<Task> RunTask(napi_env env, napi_callback_info info, int threads) {
+  napi_value arguments[3];
+  Arguments(env, info, arguments);
+  const std::shared_ptr<Running> running = ToRunning(env, arguments);
+  auto task = std::make_unique<Task>();
+  Ok(napi_create_reference(env, arguments[2], 1, &task->pinned));
+  task->execute = [running, threads] { running->Execute(threads); };
+  task->finish = [running](napi_env env) { return ToResult(env, *running); };
+  return task;
+}
+
 napi_value Run(napi_env env, napi_callback_info info) {
-  return Guard(env, [=] {
-    napi_value arguments[3];
-    Arguments(env, info, arguments);
-    const std::shared_ptr<Running> running = ToRunning(env, arguments);
-    auto task = std::make_unique<Task>();
-    Ok(napi_create_reference(env, arguments[2], 1, &task->pinned));
-    task->execute = [running] { running->Execute(); };
-    task->finish = [running](napi_env env) { return ToResult(env, *running); };
-    return Queue(env, std::move(task));
-  });
+  return Guard(env, [=] { return QueueOnWorker(env, RunTask(env, info, 0)); });
+}
+
+napi_value RunWide(napi_env env, napi_callback_info info) {
+  return Guard(env, [=] { return Queue(env, RunTask(env, info, EnvironmentOf(env).threads)); });
 }
 
 napi_value RunNow(napi_env env, napi_callback_info info) {
@@ -681,15 +779,37 @@ napi_value Close(napi_env env, napi_callback_info info) {
   });
 }
 
+void KeepEnvironment(napi_env env) {
+  auto environment = std::make_unique<Environment>();
+  napi_value name;
+  Ok(napi_create_string_utf8(env, "tensorflow", NAPI_AUTO_LENGTH, &name));
+  Ok(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, BackFromWorker,
+                                     &environment->done));
+  Ok(napi_unref_threadsafe_function(env, environment->done));
+  Ok(napi_set_instance_data(
+      env, environment.release(), [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); },
+      nullptr));
+  // What runs must neither outlive the environment that it reports to, nor the library that it runs in.
+  Ok(napi_add_env_cleanup_hook(env, [](void*) { aicity::AwaitWorkers(); }, nullptr));
+  static const int registered = std::atexit(aicity::AwaitWorkers);
+  static_cast<void>(registered);
+}
+
 napi_value Initialize(napi_env env, napi_value exports) {
   return Guard(env, [=] {
+    // Each session has the threads that its configuration says, and not those of the first one in the process.
+    setenv("TF_OVERRIDE_GLOBAL_THREADPOOL", "1", 0);
+    KeepEnvironment(env);
     const std::pair<const char*, napi_callback> functions[] = {
         {"load", Load},
         {"importGraph", ImportGraph},
         {"prepare", Prepare},
         {"prepareReads", PrepareReads},
         {"describe", Describe},
+        {"setThreads", SetThreads},
+        {"gpus", Gpus},
         {"run", Run},
+        {"runWide", RunWide},
         {"runNow", RunNow},
         {"close", Close}};
     for (const auto& [name, callback] : functions) {

@@ -1,6 +1,6 @@
-"""Takes the native libraries and C headers out of a wheel: unpack.py WHEEL DIRECTORY
+"""Takes the native libraries and headers out of a wheel: unpack.py WHEEL DIRECTORY
 
-Writes DIRECTORY/lib (TensorFlow), DIRECTORY/include (TensorFlow's C API) and DIRECTORY/nvidia (CUDA wheels,
+Writes DIRECTORY/lib (TensorFlow), DIRECTORY/include (TensorFlow's C and C++ API) and DIRECTORY/nvidia (CUDA wheels,
 where TensorFlow's own run path looks for them). Everything else in the wheel is left.
 """
 
@@ -12,11 +12,15 @@ import zipfile
 LIBRARIES = ("tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2")
 INCLUDE = "tensorflow/include/"
 HEADERS = (
+    "Eigen/",
+    "absl/",
+    "google/protobuf/",
+    "ml_dtypes/",
     "tensorflow/c/",
-    "tensorflow/core/platform/ctstring",
-    "tsl/platform/ctstring",
-    "xla/tsl/c/",
-    "xla/tsl/platform/ctstring",
+    "tensorflow/core/",
+    "tsl/",
+    "unsupported/Eigen/",
+    "xla/tsl/",
 )
 NOTICES = ("tensorflow/THIRD_PARTY_NOTICES.txt",)
 
@@ -26,7 +30,7 @@ def destination(name):
         return "lib/" + os.path.basename(name)
     if name in NOTICES:
         return os.path.basename(name)
-    if name.startswith(INCLUDE) and name.endswith(".h") and name[len(INCLUDE) :].startswith(HEADERS):
+    if name.startswith(INCLUDE) and name[len(INCLUDE) :].startswith(HEADERS):
         return "include/" + name[len(INCLUDE) :]
     if name.startswith("nvidia/") and (".so" in os.path.basename(name) or "/nvvm/" in name or name.endswith("/ptxas")):
         return name

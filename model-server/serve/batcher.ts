@@ -4,12 +4,12 @@
  * the larger the batches. Only with `maxDelayMilliseconds` does an idle engine wait for a batch to fill.
  */
 import type { Clock } from '../clock.ts';
+import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from '../engine/batch-tensors.ts';
 import { type Engine, EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { NORMAL, type Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import { BatchQueue, turnAt, type Waiting } from './batch-queue.ts';
-import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
 import { RunPace } from './run-pace.ts';
 
 /** A model as the batcher needs it. */
@@ -236,8 +236,10 @@ export class Batcher {
   }
 
   #runOnce([first]: Job[], inputs: NamedTensors): Promise<NamedTensors> {
-    const { model, signature } = (first as Job).request;
-    return this.#engine.run(model.id, signature, inputs);
+    const { request, key } = first as Job;
+    // What may be joined may be dealt out as well.
+    const rows = key === undefined ? 'Together' : 'Independent';
+    return this.#engine.run(request.model.id, request.signature, inputs, rows);
   }
 
   /** Sets the one timer to the deadline that passes first; a request's own timeout may be shorter than all others. */

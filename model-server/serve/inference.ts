@@ -4,12 +4,12 @@
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { rowsOf } from '../engine/batch-tensors.ts';
 import { EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Priority } from '../protocol/priority.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Admission } from './admission.ts';
-import { rowsOf } from './batch-tensors.ts';
 import type { HostedModel } from './hosted-model.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { Inferred, Statistics } from './statistics.ts';

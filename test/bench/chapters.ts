@@ -2,8 +2,16 @@
 
 import { FAILURE } from './failure-rows.ts';
 
-/** Begins the names of the rows of `variables.ts`. */
+/** Begin the names of the rows of `ways.ts` and of `variables.ts`. */
+export const WAYS = 'ways: ';
 export const VARIABLES = 'variables: ';
+
+/** Rows whose names begin with `prefix`: they stand in a table of their own, without it. */
+export interface Section {
+  readonly prefix: string;
+  readonly title: string;
+  readonly about: readonly string[];
+}
 
 export interface Chapter {
   /** Of its file in `results/`, and of the command where that is `bench:<name>`. */
@@ -13,8 +21,7 @@ export interface Chapter {
   readonly title: string;
   /** Markdown, line by line. */
   readonly about: readonly string[];
-  /** Rows whose names begin with `prefix` stand in a table of their own, without it. */
-  readonly apart?: { readonly prefix: string; readonly title: string; readonly about: readonly string[] };
+  readonly sections?: readonly Section[];
 }
 
 export const chapters: readonly Chapter[] = [
@@ -70,22 +77,35 @@ export const chapters: readonly Chapter[] = [
       'image and has its defaults. Memory and processor time are those of all its processes.',
       '',
       'The limit is the same model called in a loop inside a process without server, protocol or queue, with as many rows',
-      'in each run as the clients could at best fill, but no more than the server joins (32). Its time is that of one',
-      'run. Clients and server share the cores; the loop has them for itself, so on two cores a row of 24 numbers, whose',
-      'arithmetic takes microseconds, cannot come near it: there the figures are those of HTTP. Each round goes through',
-      'the loop and all servers before the next one begins, and the median of the rounds counts.',
+      'in each run as the clients could at best fill, but no more than the server joins (32), and dealt out to the cores where',
+      'that is quicker, as the server does it. Its time is that of one run. Clients and server share the cores; the loop has',
+      'all of them for itself, so on two cores a row of 24 numbers, whose arithmetic takes microseconds, cannot come near it:',
+      'there the figures are those of HTTP. Each round goes through the loop and all servers before the next one begins, and',
+      'the median of the rounds counts.',
       '',
       'Large requests beside small ones are 40,000 rows in 6.6 MB of JSON, again and again. Whoever reads and writes those on the',
       'thread that answers everybody lets the small ones wait.',
     ],
-    apart: {
-      prefix: VARIABLES,
-      title: 'Constants in place of variables',
-      about: [
-        'Models as Keras exports them, which are full of variables: runs of the bare engine, by turns with the constants that the',
-        'server makes of them and with the variables as they are.',
-      ],
-    },
+    sections: [
+      {
+        prefix: WAYS,
+        title: 'How runs use the cores',
+        about: [
+          'Runs of the bare engine, by turns as the server chooses them from what runs of that size took, and each way always:',
+          'one thread computes everything; the rows are dealt out to the cores, and each share is a run on one thread; or every',
+          'operation divides its work among all threads, as TensorFlow has it. A single row cannot be dealt out. The choice costs',
+          'little more than a few runs in a thousand, with which the other ways are tried again.',
+        ],
+      },
+      {
+        prefix: VARIABLES,
+        title: 'Constants in place of variables',
+        about: [
+          'Models as Keras exports them, which are full of variables: runs of the bare engine, by turns with the constants that the',
+          'server makes of them and with the variables as they are.',
+        ],
+      },
+    ],
   },
   {
     name: 'server-peers',
@@ -109,15 +129,17 @@ export const chapters: readonly Chapter[] = [
       'With short rounds on shared cores, differences under 30 % say nothing, and nothing is claimed from them. Servers that are',
       'not measured at the moment still run, and some of them are never quite idle.',
     ],
-    apart: {
-      prefix: FAILURE,
-      title: 'What goes wrong in them',
-      about: [
-        'Each server alone, with the image model called as the guide of TensorFlow shows. Ours are tests as well:',
-        '`test/unit/model-server/serve/failures-of-peers.test.ts`. Wrong shapes are 31×32×3, 32×31×3 and a flat list of 3,072',
-        'numbers. Clients that are refused wait a second before they ask again; after 20 seconds without an answer a request has',
-        'failed. At SIGTERM the clients send nothing new and only wait for what they have asked.',
-      ],
-    },
+    sections: [
+      {
+        prefix: FAILURE,
+        title: 'What goes wrong in them',
+        about: [
+          'Each server alone, with the image model called as the guide of TensorFlow shows. Ours are tests as well:',
+          '`test/unit/model-server/serve/failures-of-peers.test.ts`. Wrong shapes are 31×32×3, 32×31×3 and a flat list of 3,072',
+          'numbers. Clients that are refused wait a second before they ask again; after 20 seconds without an answer a request has',
+          'failed. At SIGTERM the clients send nothing new and only wait for what they have asked.',
+        ],
+      },
+    ],
   },
 ];

@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Chapter, chapters } from './chapters.ts';
+import { type Chapter, chapters, type Section } from './chapters.ts';
 import { BenchResult, type Machine, type Row, ratioToLimit, readable } from './result.ts';
 import { standingAmongPeers } from './standing.ts';
 
@@ -38,10 +38,12 @@ export function page(measured: readonly { chapter: Chapter; result: BenchResult 
 }
 
 function chapterLines(chapter: Chapter, { machine, rows }: BenchResult): string[] {
-  const { name, title, about, command = `bench:${name}`, apart } = chapter;
-  const isApart = ({ what }: Row) => apart !== undefined && what.startsWith(apart.prefix);
-  const together = rows.filter((row) => !isApart(row));
-  const others = rows.filter(isApart).map((row) => ({ ...row, what: row.what.slice(apart?.prefix.length) }));
+  const { name, title, about, command = `bench:${name}`, sections = [] } = chapter;
+  const isOf =
+    ({ prefix }: Section) =>
+    (row: Row) =>
+      row.what.startsWith(prefix);
+  const together = rows.filter((row) => !sections.some((section) => isOf(section)(row)));
   const standing = standingAmongPeers(together);
   return [
     `## ${title}`,
@@ -58,10 +60,14 @@ function chapterLines(chapter: Chapter, { machine, rows }: BenchResult): string[
     ...(standing === undefined ? [] : [standing, '']),
     ...table(together),
     '',
-    ...(apart && others.length > 0
-      ? [`### ${apart.title}`, '', ...apart.about, '', ...table(others), '']
-      : []),
+    ...sections.flatMap((section) => sectionLines(section, rows.filter(isOf(section)))),
   ];
+}
+
+function sectionLines({ prefix, title, about }: Section, rows: readonly Row[]): string[] {
+  if (rows.length === 0) return [];
+  const named = rows.map((row) => ({ ...row, what: row.what.slice(prefix.length) }));
+  return [`### ${title}`, '', ...about, '', ...table(named), ''];
 }
 
 function table(rows: readonly Row[]): string[] {

@@ -24,6 +24,7 @@ import { print } from './print.ts';
 import type { Row } from './result.ts';
 import { measureModel } from './server-rounds.ts';
 import { measureVariables } from './variables.ts';
+import { measureWays } from './ways.ts';
 
 const { values } = parseArgs({
   options: {
@@ -53,8 +54,10 @@ try {
     await writeBenchModel(join(place, '1'), model);
     rows.push(...(await step(model.name, () => measureModel(model, place, contenders, settings))));
   }
-  if (contenders.length === 1) rows.push(...(await step('variables', () => measureVariables(settings))));
-  else rows.push(...(await failures([ours, ...(await peers('signature'))])), ...loneClientRow(rows));
+  if (contenders.length === 1) {
+    rows.push(...(await step('ways', () => measureWays(join(directory, 'ways'), settings))));
+    rows.push(...(await step('variables', () => measureVariables(settings))));
+  } else rows.push(...(await failures([ours, ...(await peers('signature'))])), ...loneClientRow(rows));
   print({ machine: here, rows }, values);
 } finally {
   await rm(directory, { recursive: true });

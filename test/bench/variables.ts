@@ -1,25 +1,13 @@
-/**
- * What is won by making variables constants: models as Keras exports them, called in a loop by turns with constants, as
- * the server does it, and with their variables.
- */
+/** Models as Keras exports them, with constants as the server makes them, and with their variables. */
 import { fileURLToPath } from 'node:url';
-import type { Engine } from '../../model-server/engine/engine.ts';
-import { startEngine } from '../../model-server/engine/host.ts';
-import type { Tensor } from '../../model-server/protocol/tensor.ts';
 import { VARIABLES } from './chapters.ts';
+import { compareEngines, type LoopModel } from './engines.ts';
 import type { Row } from './result.ts';
-import { median, type Settings } from './side-by-side.ts';
+import type { Settings } from './side-by-side.ts';
 
-const folder = fileURLToPath(new URL('../fixtures/models/variables/', import.meta.url));
+export const exportedFolder = fileURLToPath(new URL('../fixtures/models/variables', import.meta.url));
 
-interface Export {
-  readonly name: string;
-  readonly what: string;
-  readonly input: string;
-  tensor(rows: number): Tensor;
-}
-
-const exported: readonly Export[] = [
+export const exportedModels: readonly LoopModel[] = [
   {
     ...{ name: 'images', what: 'three separable convolutions with normalisation, 16×16×3', input: 'image' },
     tensor: (rows) => ({
@@ -36,42 +24,7 @@ const exported: readonly Export[] = [
   },
 ];
 
-export async function measureVariables({ seconds, rounds }: Settings): Promise<Row[]> {
-  const constants = startEngine();
-  const kept = startEngine({ variables: 'Kept' });
-  try {
-    const rows: Row[] = [];
-    for (const each of exported) {
-      for (const engine of [constants, kept]) await engine.load(each.name, folder + each.name);
-      for (const size of [1, 8, 32]) {
-        const rates = new Map<Engine, number[]>([constants, kept].map((engine) => [engine, []]));
-        // The first round is for the warmth alone.
-        for (let round = 0; round <= rounds; round++) {
-          for (const [engine, its] of rates) {
-            const rate = await runsPerSecond(engine, each, size, seconds / 2);
-            if (round > 0) its.push(rate);
-          }
-        }
-        const [ours, theirs] = [...rates.values()].map(median) as [number, number];
-        rows.push({
-          ...{ what: `${VARIABLES}${each.what}, ${size} in a run`, unit: 'runs/s', better: 'higher' },
-          ...{ ours, peers: { 'with variables': theirs } },
-        });
-      }
-    }
-    return rows;
-  } finally {
-    await Promise.all([constants.close(), kept.close()]);
-  }
-}
-
-async function runsPerSecond(engine: Engine, { name, input, tensor }: Export, rows: number, seconds: number) {
-  const { data, ...rest } = tensor(rows);
-  let runs = 0;
-  const startedAt = performance.now();
-  for (; performance.now() < startedAt + seconds * 1000; runs++) {
-    const copy = { ...rest, data: data.slice() } as Tensor;
-    await engine.run(name, 'serving_default', new Map([[input, copy]]));
-  }
-  return (runs / (performance.now() - startedAt)) * 1000;
+export function measureVariables(settings: Settings): Promise<Row[]> {
+  const what = { folder: exportedFolder, models: exportedModels, prefix: VARIABLES };
+  return compareEngines(what, { 'with variables': { variables: 'Kept' } }, settings);
 }

@@ -50,17 +50,21 @@ test('a file that no benchmark wrote is refused by name', () => {
   rmSync(directory, { recursive: true });
 });
 
-test('rows that stand apart have a table and words of their own', () => {
-  const apart = { prefix: 'fall: ', title: 'Falling', about: ['It hurts.'] };
+test('sections have tables and words of their own, and none where nothing was measured for them', () => {
+  const sections = [
+    { prefix: 'fall: ', title: 'Falling', about: ['It hurts.'] },
+    { prefix: 'fly: ', title: 'Flying', about: ['Nobody did.'] },
+  ];
   const rows: BenchResult['rows'] = [
     ...result.rows,
     { what: 'fall: stairs', unit: 'steps', better: 'lower', ours: 1, peers: { cat: 0 } },
   ];
   const command = 'bench:walk -- --far';
-  const text = page([{ chapter: { ...chapter, command, apart }, result: { ...result, rows } }]);
+  const text = page([{ chapter: { ...chapter, command, sections }, result: { ...result, rows } }]);
   expect(text).toContain('npm run --silent bench:walk -- --far --json >test/bench/results/walk.json');
   const [before = '', after = ''] = text.split('### Falling\n\nIt hurts.\n');
   expect(before).toContain('| steps |');
   expect(before).not.toContain('stairs');
   expect(after).toContain('| stairs | steps | lower | 1 |  |  | 0 |');
+  expect(text).not.toContain('Flying');
 });

@@ -1,16 +1,24 @@
 /** The add-on by itself: whatever reaches it unchecked is refused, and never aborts the process. */
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+interface Answer {
+  outputs: [{ data: ArrayBuffer }];
+}
+/** The ways to run. */
+type Runs = 'run' | 'runWide' | 'runNow';
+const runs: readonly Runs[] = ['run', 'runWide', 'runNow'];
 type Addon = Record<
-  'load' | 'importGraph' | 'prepare' | 'describe' | 'run' | 'runNow' | 'close',
+  'load' | 'importGraph' | 'prepare' | 'describe' | 'setThreads' | 'gpus' | Runs | 'close',
   (...args: unknown[]) => unknown
 >;
 const require = createRequire(import.meta.url);
 const folder = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
-const addon = require(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as Addon;
+const path = join(folder, 'lib', 'napi-v8', 'aicity_session.node');
+const addon = require(path) as Addon;
 const model = fileURLToPath(new URL('../../../fixtures/models/plus', import.meta.url));
 
 let session: unknown;
@@ -50,8 +58,7 @@ describe('run', () => {
     ['no inputs', [[], []], '1 inputs were expected'],
     ['nothing', [], '3 arguments were expected'],
   ])('a wrong %s', async (_, args, sentence) => {
-    expect(await failure(() => addon.run(convolve, ...args))).toContain(sentence);
-    expect(await failure(() => addon.runNow(convolve, ...args))).toContain(sentence);
+    for (const run of runs) expect(await failure(() => addon[run](convolve, ...args))).toContain(sentence);
   });
 
   test('texts that do not fit', async () => {
@@ -62,12 +69,78 @@ describe('run', () => {
     expect(await failure(() => addon.run(echo, [[1]], [['text']]))).toContain('a typed array was expected');
   });
 
-  test('what fits is answered', async () => {
-    const elsewhere = (await addon.run(convolve, [[1, 8, 8, 3]], [image])) as object;
-    expect(elsewhere).toMatchObject({ milliseconds: expect.any(Number), outputs: [{ shape: [1, 2] }] });
-    const { outputs } = elsewhere as { outputs: unknown };
-    expect(addon.runNow(convolve, [[1, 8, 8, 3]], [image])).toMatchObject({ outputs });
+  test.each(runs)('what fits is answered by %s', async (run) => {
+    expect(await addon[run](convolve, [[1, 8, 8, 3]], [image])).toEqual({
+      ...{ milliseconds: expect.any(Number), waitedMilliseconds: expect.any(Number) },
+      outputs: [{ shape: [1, 2], data: expect.any(ArrayBuffer) }],
+    });
   });
+
+  test('the answer is the same whichever threads compute it', async () => {
+    const rows = new Float32Array(64 * image.length).map((_, i) => Math.sin(i));
+    const answers = await Promise.all(
+      runs.map(async (run) => {
+        const { outputs } = (await addon[run](convolve, [[64, 8, 8, 3]], [rows])) as Answer;
+        return [...new Float32Array(outputs[0].data)];
+      }),
+    );
+    const [first] = answers as [number[], ...number[][]];
+    expect(first).toHaveLength(128);
+    for (const [i, value] of first.entries()) {
+      for (const answer of answers) expect(answer[i]).toBeCloseTo(value, 5);
+    }
+  });
+
+  test.each(runs)('what TensorFlow refuses is told by %s', async (run) => {
+    const lookUp = addon.prepare(session, ['look_up_index:0'], ['StatefulPartitionedCall_1:0']);
+    expect(await failure(() => addon[run](lookUp, [[1]], [Int32Array.of(99)]))).toMatch(
+      /^INVALID_ARGUMENT: .*99 is not in \[0, 3\)/,
+    );
+  });
+
+  test('many at once, on few threads', async () => {
+    const lookUp = addon.prepare(session, ['look_up_index:0'], ['StatefulPartitionedCall_1:0']);
+    const rows = [
+      [0, 1],
+      [10, 11],
+      [20, 21],
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, async (_, i) => {
+        const run = runs[i % 2] as Runs;
+        const { outputs } = (await addon[run](lookUp, [[1]], [Int32Array.of(i % 3)])) as Answer;
+        return [...new Float32Array(outputs[0].data)];
+      }),
+    );
+    expect(answers).toEqual(answers.map((_, i) => rows[i % 3]));
+  });
+
+  test('a process that ends meanwhile waits for it, and ends as it wanted to', async () => {
+    const program = `
+      const addon = require(${JSON.stringify(path)});
+      addon.load(${JSON.stringify(model)}, ['serve'], new Uint8Array(0)).then((session) => {
+        const convolve = addon.prepare(session, ['convolve_image:0'], ['StatefulPartitionedCall:0']);
+        for (let i = 0; i < 10; i++) addon.run(convolve, [[2000, 8, 8, 3]], [new Float32Array(2000 * 192)]);
+        HOW;
+      });`;
+    for (const [how, status] of [
+      ['process.exit(7)', 7],
+      ['process.exitCode = 8', 8],
+    ] as const) {
+      const { status: ended, signal } = spawnSync(process.execPath, ['-e', program.replace('HOW', how)]);
+      expect({ ended, signal }).toEqual({ ended: status, signal: null });
+    }
+  });
+});
+
+test('a number of threads that is none', async () => {
+  for (const none of [0, -1, 'two', undefined])
+    expect(await failure(() => addon.setThreads(none))).toContain('a number of threads was expected');
+});
+
+test('GPUs are counted', () => {
+  expect(addon.gpus(new Uint8Array(0))).toBeGreaterThanOrEqual(0);
+  expect(() => addon.gpus(Uint8Array.of(255))).toThrow('Unparseable');
 });
 
 test('names that the graph does not have', async () => {

@@ -1,4 +1,4 @@
-/** Joining requests along dimension 0 into one contiguous buffer per input, and handing the rows of outputs back. */
+/** Tensors whose rows, along dimension 0, are joined into one contiguous buffer for each name, and dealt out again. */
 import { freeMemory } from '../free-memory.ts';
 import { elementCount, type NamedTensors, type Tensor } from '../protocol/tensor.ts';
 
@@ -39,14 +39,14 @@ export function bytesOf(inputs: NamedTensors): number {
 }
 
 /**
- * All requests' rows in the order of the requests.
- * @param requests at least one, all with the same names and `innerShapes`.
+ * All rows, in the order of the parts.
+ * @param parts at least one, all with the same names and `innerShapes`.
  */
-export function join(requests: readonly NamedTensors[]): NamedTensors {
-  const [first] = requests;
+export function join(parts: readonly NamedTensors[]): NamedTensors {
+  const [first] = parts;
   const joined = new Map<string, Tensor>();
   for (const name of first?.keys() ?? []) {
-    joined.set(name, joinOne(requests.map((inputs) => inputs.get(name) as Tensor)));
+    joined.set(name, joinOne(parts.map((part) => part.get(name) as Tensor)));
   }
   return joined;
 }
@@ -74,13 +74,13 @@ export function freeInputs(inputs: NamedTensors): void {
 }
 
 /**
- * The outputs of each request, as views of the joined ones; undefined when an output does not have as many rows as
- * went in, so that nobody can say whose they are.
+ * Parts with so many rows each, as views of the joined tensors; undefined when one of these has not as many rows, so that
+ * nobody can say whose they are.
  */
-export function split(outputs: NamedTensors, rows: readonly number[]): NamedTensors[] | undefined {
+export function split(joined: NamedTensors, rows: readonly number[]): NamedTensors[] | undefined {
   const total = rows.reduce((sum, count) => sum + count, 0);
   const shares: Map<string, Tensor>[] = rows.map(() => new Map());
-  for (const [name, tensor] of outputs) {
+  for (const [name, tensor] of joined) {
     if (tensor.shape[0] !== total) return undefined;
     const inner = tensor.shape.slice(1);
     const perRow = elementCount(inner);

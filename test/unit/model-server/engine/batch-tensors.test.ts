@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { bytesOf, innerShapes, join, rowsOf, split } from '../../../../model-server/engine/batch-tensors.ts';
 import type { NamedTensors, Tensor } from '../../../../model-server/protocol/tensor.ts';
-import { bytesOf, innerShapes, join, rowsOf, split } from '../../../../model-server/serve/batch-tensors.ts';
 
 const floats = (shape: number[], from = 0): Tensor => ({
   datatype: 'FP32',

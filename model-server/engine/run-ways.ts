@@ -1,0 +1,209 @@
+/**
+ * How a run uses the cores, by what runs of its size took so far. Which way is the best depends on the model, the
+ * number of rows, the machine, and on who else wants the cores just now: all are tried now and then. Pure.
+ *
+ * - `OneThread`: one thread computes everything. Takes the least processor time and, for small runs, the least time.
+ * - `Here`: the same on the caller's thread, for runs that are shorter than the way to another thread and back.
+ * - `Divided`: the rows are dealt out, and each share is a run on one thread.
+ * - `Wide`: every operation divides its work among all threads, which have to be woken and waited for each time.
+ */
+export type RunWay = Undivided | 'Divided';
+export type Undivided = 'OneThread' | 'Here' | 'Wide';
+
+export interface RunSize {
+  /** Of all inputs. */
+  readonly bytes: number;
+  /** That do not depend on each other; 1 when nobody knows of any. */
+  readonly rows: number;
+}
+
+/** `shares` have the rows: no more than cores, and two at least. */
+export type RunPlan = { readonly way: Undivided } | { readonly way: 'Divided'; readonly shares: number };
+
+/** What a run took, in milliseconds. */
+export interface RunTime {
+  /** The computing alone. */
+  readonly computed: number;
+  /** From the call until the last share was computed. */
+  readonly elapsed: number;
+}
+
+/** A run that is shorter than this holds up the caller's thread for less than another thread would hold up the run. */
+const MOST_MILLISECONDS_HERE = 0.25;
+/** Runs of a size on another thread before one is done here. */
+const PROOF_RUNS = 8;
+/** Runs of each way before they are compared. The quickest counts: the first ones prepare what later ones use. */
+const FIRST_RUNS = 6;
+/** Runs of each way that is tried again. The quickest counts here, too: threads of the way before still look for work. */
+const TRIAL_RUNS = 5;
+/** After a change of the best way, the others are tried again after so many runs, then after twice as many, and so on. */
+const [LEAST_RUNS_BETWEEN_TRIALS, MOST_RUNS_BETWEEN_TRIALS] = [64, 1024];
+/** A run's share in the mean of its way, in which none counts as more than so many times the mean: machines hiccup. */
+const [NEWEST_SHARE, MOST_TIMES_MEAN] = [0.1, 5];
+/** With all threads. What takes longer is never slowed down only to see how long one thread would take. */
+const HEAVY_MILLISECONDS = 20;
+/**
+ * What a way with several threads may take, as a share of what one thread takes, to be worth the processor time: less, the
+ * more of the cores the caller's own thread wants, which has requests to read while this one computes.
+ */
+const worthwhile = (way: 'Divided' | 'Wide', cores: number, callerShare: number) =>
+  (way === 'Divided' ? 0.9 : 0.8) - (0.8 * callerShare) / cores;
+/** What another way may take, as a share of what the present one takes, to be worth a change: or they would take turns. */
+const WORTH_A_CHANGE = 0.9;
+/** A way with several threads that takes so many times what the best one takes is tried again only after long. */
+const HOPELESS_TIMES_BEST = 1.6;
+/** What a share of the rows takes at least; handing it over should be little beside it. */
+const LEAST_MILLISECONDS_OF_SHARE = 0.2;
+
+type Candidate = Exclude<RunWay, 'Here'>;
+
+/** Says how the next run goes, and is told what it took. */
+export interface RunPlanner {
+  /** @param callerShare of the caller's time that its thread is busy, from 0 to 1. */
+  plan(size: RunSize, callerShare: number): RunPlan;
+  took(size: RunSize, way: RunWay, time: RunTime): void;
+}
+
+/** Always the same way; a single row cannot be dealt out, and is run on one thread. */
+export function always(way: RunWay, cores: number): RunPlanner {
+  return {
+    plan: ({ rows }) => {
+      if (way !== 'Divided') return { way };
+      const shares = Math.min(cores, rows);
+      return shares === 1 ? { way: 'OneThread' } : { way, shares };
+    },
+    took: () => {},
+  };
+}
+
+/** Keeps count for one signature of a model, by the size of the input. */
+export class RunWays implements RunPlanner {
+  readonly #cores: number;
+  readonly #sizes = new Map<number, WaysOfSize>();
+
+  /** @param cores that a run may use; with 1, `OneThread` and `Here` are all there is. */
+  constructor(cores: number) {
+    this.#cores = cores;
+  }
+
+  plan({ bytes, rows }: RunSize, callerShare: number): RunPlan {
+    return this.#ofSize(bytes).plan(rows, callerShare);
+  }
+
+  took({ bytes }: RunSize, way: RunWay, time: RunTime): void {
+    this.#ofSize(bytes).took(way, time);
+  }
+
+  /** Sizes within a factor of two take about as long as each other. */
+  #ofSize(bytes: number): WaysOfSize {
+    const sizeClass = bytes < 1 ? 0 : Math.floor(Math.log2(bytes));
+    const found = this.#sizes.get(sizeClass) ?? new WaysOfSize(this.#cores);
+    this.#sizes.set(sizeClass, found);
+    return found;
+  }
+}
+
+interface Experience {
+  runs: number;
+  /** Means of what runs took lately. */
+  computed: number;
+  elapsed: number;
+}
+
+class WaysOfSize {
+  readonly #cores: number;
+  readonly #tried = new Map<Candidate, Experience>();
+  #best: Candidate = 'OneThread';
+  #betweenTrials = LEAST_RUNS_BETWEEN_TRIALS;
+  /** Runs until the next trial; below 0 while it goes on. */
+  #untilTrial = LEAST_RUNS_BETWEEN_TRIALS;
+
+  constructor(cores: number) {
+    this.#cores = cores;
+  }
+
+  plan(rows: number, callerShare: number): RunPlan {
+    const way = this.#way(rows, callerShare);
+    return way === 'Divided' ? { way, shares: this.#shares(rows) } : { way };
+  }
+
+  took(way: RunWay, { computed, elapsed }: RunTime): void {
+    const candidate = way === 'Here' ? 'OneThread' : way;
+    const past = this.#tried.get(candidate);
+    if (!past) {
+      this.#tried.set(candidate, { runs: 1, computed, elapsed });
+      return;
+    }
+    past.runs++;
+    const isTrial = past.runs <= FIRST_RUNS || candidate !== this.#best;
+    const mean = (old: number, newest: number) =>
+      isTrial && newest < old ? newest : old + (Math.min(newest, old * MOST_TIMES_MEAN) - old) * NEWEST_SHARE;
+    past.computed = mean(past.computed, computed);
+    past.elapsed = mean(past.elapsed, elapsed);
+  }
+
+  #way(rows: number, callerShare: number): RunWay {
+    // First of all, and without ado, what takes no longer than to think about it.
+    if (this.#isShort(PROOF_RUNS)) return 'Here';
+    const candidates = this.#candidates(rows);
+    const unknown = candidates.find((way) => (this.#tried.get(way)?.runs ?? 0) < FIRST_RUNS);
+    if (unknown) return unknown;
+    const cost = (way: Candidate) => this.#cost(way, callerShare);
+    const best = candidates.reduce((one, other) => (cost(other) < cost(one) ? other : one));
+    if (best !== this.#best) {
+      this.#best = best;
+      this.#scheduleTrial(LEAST_RUNS_BETWEEN_TRIALS);
+    }
+    return this.#trial(candidates) ?? best;
+  }
+
+  /** In the order in which they are tried first: the one that hurts least when the model turns out to be large. */
+  #candidates(rows: number): Candidate[] {
+    if (this.#cores === 1 || this.#isShort(FIRST_RUNS)) return ['OneThread'];
+    const isHeavy = (this.#tried.get('Wide')?.elapsed ?? 0) > HEAVY_MILLISECONDS;
+    const candidates: Candidate[] = isHeavy ? ['Wide'] : ['Wide', 'OneThread'];
+    return rows >= (isHeavy ? this.#cores : 2) ? [...candidates, 'Divided'] : candidates;
+  }
+
+  #isShort(provenByRuns: number): boolean {
+    const known = this.#tried.get('OneThread');
+    return known !== undefined && known.runs >= provenByRuns && known.computed < MOST_MILLISECONDS_HERE;
+  }
+
+  /** Of a way that has been tried. */
+  #cost(way: Candidate, callerShare: number): number {
+    const { elapsed } = this.#tried.get(way) as Experience;
+    const worth = way === 'OneThread' ? 1 : worthwhile(way, this.#cores, callerShare);
+    return (elapsed / worth) * (way === this.#best ? WORTH_A_CHANGE : 1);
+  }
+
+  /** Which way is tried again now, if it is time for it. */
+  #trial(candidates: readonly Candidate[]): Candidate | undefined {
+    if (--this.#untilTrial >= 0) return undefined;
+    const isThorough = this.#betweenTrials === MOST_RUNS_BETWEEN_TRIALS;
+    const others = candidates.filter((way) => way !== this.#best && (isThorough || !this.#isHopeless(way)));
+    const trial = others[Math.floor((-1 - this.#untilTrial) / TRIAL_RUNS)];
+    if (!trial) this.#scheduleTrial(Math.min(2 * this.#betweenTrials, MOST_RUNS_BETWEEN_TRIALS));
+    return trial;
+  }
+
+  /** Rarely worth a trial. */
+  #isHopeless(way: Candidate): boolean {
+    const [its, best] = [way, this.#best].map((each) => this.#tried.get(each)?.elapsed ?? 0) as [
+      number,
+      number,
+    ];
+    return way !== 'OneThread' && its > HOPELESS_TIMES_BEST * best;
+  }
+
+  #scheduleTrial(runs: number): void {
+    this.#betweenTrials = runs;
+    this.#untilTrial = runs;
+  }
+
+  #shares(rows: number): number {
+    const most = Math.min(this.#cores, rows);
+    const { computed } = this.#tried.get('OneThread') ?? { computed: Number.POSITIVE_INFINITY };
+    return Math.min(most, Math.max(2, Math.floor(computed / LEAST_MILLISECONDS_OF_SHARE)));
+  }
+}
