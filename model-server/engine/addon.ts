@@ -53,8 +53,11 @@ export interface SessionAddon {
   close(session: Handle<'session'>): Promise<void>;
 }
 
+/** Where rows are not dealt out, runs of several models go on side by side all the same, and take turns on the cores. */
+const LEAST_THREADS = 4;
+
 let addon: SessionAddon | undefined;
-let gpus: number | undefined;
+let cores = 1;
 
 /**
  * Loads the library on first use, which takes a third of a second.
@@ -65,8 +68,11 @@ export function sessionAddon(): SessionAddon {
   const load = createRequire(import.meta.url);
   try {
     const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
-    addon = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
-    addon.setThreads(availableParallelism());
+    const native = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
+    const all = availableParallelism();
+    cores = native.gpus(configProto(all)) > 0 ? 1 : all;
+    native.setThreads(cores === 1 ? Math.max(all, LEAST_THREADS) : all);
+    addon = native;
     return addon;
   } catch (error) {
     const { message } = error as Error;
@@ -83,21 +89,18 @@ export function sessionAddon(): SessionAddon {
  */
 export type SessionPurpose = 'Runs' | 'Restores';
 
-/** Cores that one run may use: 1 where a GPU computes. */
-export function coresOfRun(native: SessionAddon): number {
-  gpus ??= native.gpus(configProto(1));
-  return gpus > 0 ? 1 : availableParallelism();
-}
+/** Cores that one run may use: 1 where a GPU computes. Known once the library has been loaded. */
+export const coresOfRun = () => cores;
 
 /**
  * A `tensorflow.ConfigProto`. One operation follows the other on the thread that called, and computes on that thread
  * alone: how runs use the cores is decided for each (`run-ways.ts`). Beside a GPU, operations have as many threads as the
  * process may use (TensorFlow itself would count the whole machine's).
  */
-export function sessionConfig(native: SessionAddon, purpose: SessionPurpose): Uint8Array {
+export function sessionConfig(purpose: SessionPurpose): Uint8Array {
   const [experimental, optimizeForStaticGraph, disableOutputPartitionGraphs] = [16, 12, 14];
   const [graphOptions, rewriteOptions, disableMetaOptimizer] = [10, 10, 19];
-  const threads = coresOfRun(native) === 1 ? availableParallelism() : 1;
+  const threads = cores === 1 ? availableParallelism() : 1;
   return configProto(
     threads,
     purpose === 'Runs'

@@ -54,7 +54,7 @@ export class SessionModel implements RunningModel {
     session: Handle<'session'>,
     { signatures, refine, same = new Map(), way }: SessionModelOptions,
   ) {
-    const cores = coresOfRun(native);
+    const cores = coresOfRun();
     this.#native = native;
     this.#session = session;
     const known = new Map<string, Signature>();

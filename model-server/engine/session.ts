@@ -48,7 +48,7 @@ export async function loadSavedModel(
   const same = sameSignatures(graph.signatures, graph.view);
   const native = sessionAddon();
   const load = (purpose: SessionPurpose) =>
-    native.load(directory, graph.tags, sessionConfig(native, purpose)).catch(refuse);
+    native.load(directory, graph.tags, sessionConfig(purpose)).catch(refuse);
   const isToFreeze = hasVariables(graph.view) && variables === 'Constants';
   const { session, remarks }: Opened = isToFreeze
     ? await frozen(native, graph, same, load)

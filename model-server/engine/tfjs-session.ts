@@ -24,11 +24,9 @@ export async function loadTfjsSession(
   const { graph, signature } =
     format === 'TFJSGraph' ? translateTopology(document, weights) : translateLayers(document, weights);
   const native = sessionAddon();
-  const session = await native
-    .importGraph(graph.pieces, sessionConfig(native, 'Runs'))
-    .catch((error: unknown) => {
-      throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
-    });
+  const session = await native.importGraph(graph.pieces, sessionConfig('Runs')).catch((error: unknown) => {
+    throw new NotTranslatable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
+  });
   try {
     return new SessionModel(native, session, { signatures: [signature], refine: adopted, way });
   } catch (error) {

@@ -25,6 +25,9 @@ const flags = [
 const tensorflow = ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
 const runPath = `-Wl,-rpath,$ORIGIN/${relative(addonDirectory, join('deps', 'lib'))}`;
 
+/** Sources of `aicity_session`: all but those of the other add-on. */
+const isOfSession = (file: string) => /\.(cc|h)$/.test(file) && file !== 'preload.cc';
+
 interface Addon {
   readonly name: string;
   readonly sources: readonly string[];
@@ -40,7 +43,7 @@ function addons(): readonly Addon[] {
     },
     {
       ...{ name: 'aicity_session', libraries: tensorflow },
-      sources: ['session.cc', 'threads.cc', 'threads.h'].map(sourceOf),
+      sources: readdirSync(sourceOf('.')).filter(isOfSession).map(sourceOf),
     },
     { name: 'aicity_preload', sources: [sourceOf('preload.cc')], libraries: ['-ldl', '-pthread'] },
   ];

@@ -26,7 +26,7 @@ ThreadPool& NewPool(const char* name, int threads) {
   return *new ThreadPool(Env::Default(), ThreadOptions(), name, threads, /*low_latency_hint=*/true);
 }
 
-// A pool as RunWide() hands it to a session.
+// A pool as RunSessionWide() hands it to a session.
 class Threads : public tensorflow::thread::ThreadPoolInterface {
  public:
   explicit Threads(ThreadPool& pool) : pool_(*pool.AsEigenThreadPool()) {}
@@ -99,7 +99,7 @@ void AwaitWorkers() {
   outstanding.none.wait(lock, [&outstanding] { return outstanding.count == 0; });
 }
 
-void RunWide(int threads, TF_Session* session, const std::vector<TF_Output>& feeds,
+void RunSessionWide(int threads, TF_Session* session, const std::vector<TF_Output>& feeds,
              const std::vector<TF_Tensor*>& fed, const std::vector<TF_Output>& fetches,
              std::vector<TF_Tensor*>* fetched, TF_Status* status) {
   static Threads& pool = *new Threads(NewPool("aicity_wide", threads));

@@ -17,7 +17,7 @@ void AwaitWorkers();
 
 // As TF_SessionRun(), and each operation divides its work among threads: as many as the first call says, shared by all
 // sessions. The session's own setting counts for TF_SessionRun() alone. Operations must be on the CPU.
-void RunWide(int threads, TF_Session* session, const std::vector<TF_Output>& feeds,
+void RunSessionWide(int threads, TF_Session* session, const std::vector<TF_Output>& feeds,
              const std::vector<TF_Tensor*>& fed, const std::vector<TF_Output>& fetches,
              std::vector<TF_Tensor*>* fetched, TF_Status* status);
 

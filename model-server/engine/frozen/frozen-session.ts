@@ -47,7 +47,7 @@ export async function frozenSession(
   // TensorFlow runs nothing for nothing.
   const values = names.length > 0 ? (await read()).map(toValue) : [];
   try {
-    return await native.importGraph(write(values).pieces, sessionConfig(native, 'Runs'));
+    return await native.importGraph(write(values).pieces, sessionConfig('Runs'));
   } catch (error) {
     throw new NotFreezable(`TensorFlow does not take its graph: ${reasonOf(error)}`);
   } finally {

@@ -251,7 +251,7 @@ describe('graphs', () => {
     const native = sessionAddon();
     const restored = await native.importGraph(
       graphDef([node('NoOp', [])], 1000).pieces,
-      sessionConfig(native, 'Restores'),
+      sessionConfig('Restores'),
     );
     const unknown = frozen([node('NobodyKnowsThis', [])]);
     await expect(frozenSession(native, restored, unknown)).rejects.toThrow(
