@@ -38,8 +38,8 @@ const FIRST_RUNS = 6;
 const TRIAL_RUNS = 5;
 /** After a change of the best way, the others are tried again after so many runs, then after twice as many, and so on. */
 const [LEAST_RUNS_BETWEEN_TRIALS, MOST_RUNS_BETWEEN_TRIALS] = [64, 1024];
-/** A run's share in the mean of its way, in which none counts as more than so many times the mean: machines hiccup. */
-const [NEWEST_SHARE, MOST_TIMES_MEAN] = [0.1, 5];
+/** A run's share in the mean of its way. Machines hiccup: a single slow run counts as no more than so many times the mean. */
+const [NEWEST_SHARE, MOST_TIMES_MEAN] = [0.1, 2];
 /** With all threads. What takes longer is never slowed down only to see how long one thread would take. */
 const HEAVY_MILLISECONDS = 20;
 /**
@@ -105,9 +105,27 @@ export class RunWays implements RunPlanner {
 
 interface Experience {
   runs: number;
-  /** Means of what runs took lately. */
-  computed: number;
-  elapsed: number;
+  readonly computed: Mean;
+  readonly elapsed: Mean;
+}
+
+/** Of what runs took lately, in milliseconds. */
+class Mean {
+  value: number;
+  #newest: number;
+
+  constructor(first: number) {
+    this.value = first;
+    this.#newest = first;
+  }
+
+  /** @param isTrial then a quick run counts wholly, for what others did not let it show before. */
+  count(milliseconds: number, isTrial: boolean): void {
+    const counted = Math.min(milliseconds, Math.max(this.value * MOST_TIMES_MEAN, this.#newest));
+    this.#newest = milliseconds;
+    this.value =
+      isTrial && counted < this.value ? counted : this.value + (counted - this.value) * NEWEST_SHARE;
+  }
 }
 
 class WaysOfSize {
@@ -131,15 +149,13 @@ class WaysOfSize {
     const candidate = way === 'Here' ? 'OneThread' : way;
     const past = this.#tried.get(candidate);
     if (!past) {
-      this.#tried.set(candidate, { runs: 1, computed, elapsed });
+      this.#tried.set(candidate, { runs: 1, computed: new Mean(computed), elapsed: new Mean(elapsed) });
       return;
     }
     past.runs++;
     const isTrial = past.runs <= FIRST_RUNS || candidate !== this.#best;
-    const mean = (old: number, newest: number) =>
-      isTrial && newest < old ? newest : old + (Math.min(newest, old * MOST_TIMES_MEAN) - old) * NEWEST_SHARE;
-    past.computed = mean(past.computed, computed);
-    past.elapsed = mean(past.elapsed, elapsed);
+    past.computed.count(computed, isTrial);
+    past.elapsed.count(elapsed, isTrial);
   }
 
   #way(rows: number, callerShare: number): RunWay {
@@ -160,21 +176,21 @@ class WaysOfSize {
   /** In the order in which they are tried first: the one that hurts least when the model turns out to be large. */
   #candidates(rows: number): Candidate[] {
     if (this.#cores === 1 || this.#isShort(FIRST_RUNS)) return ['OneThread'];
-    const isHeavy = (this.#tried.get('Wide')?.elapsed ?? 0) > HEAVY_MILLISECONDS;
+    const isHeavy = (this.#tried.get('Wide')?.elapsed.value ?? 0) > HEAVY_MILLISECONDS;
     const candidates: Candidate[] = isHeavy ? ['Wide'] : ['Wide', 'OneThread'];
     return rows >= (isHeavy ? this.#cores : 2) ? [...candidates, 'Divided'] : candidates;
   }
 
   #isShort(provenByRuns: number): boolean {
     const known = this.#tried.get('OneThread');
-    return known !== undefined && known.runs >= provenByRuns && known.computed < MOST_MILLISECONDS_HERE;
+    return known !== undefined && known.runs >= provenByRuns && known.computed.value < MOST_MILLISECONDS_HERE;
   }
 
   /** Of a way that has been tried. */
   #cost(way: Candidate, callerShare: number): number {
     const { elapsed } = this.#tried.get(way) as Experience;
     const worth = way === 'OneThread' ? 1 : worthwhile(way, this.#cores, callerShare);
-    return (elapsed / worth) * (way === this.#best ? WORTH_A_CHANGE : 1);
+    return (elapsed.value / worth) * (way === this.#best ? WORTH_A_CHANGE : 1);
   }
 
   /** Which way is tried again now, if it is time for it. */
@@ -189,7 +205,7 @@ class WaysOfSize {
 
   /** Rarely worth a trial. */
   #isHopeless(way: Candidate): boolean {
-    const [its, best] = [way, this.#best].map((each) => this.#tried.get(each)?.elapsed ?? 0) as [
+    const [its, best] = [way, this.#best].map((each) => this.#tried.get(each)?.elapsed.value ?? 0) as [
       number,
       number,
     ];
@@ -203,7 +219,7 @@ class WaysOfSize {
 
   #shares(rows: number): number {
     const most = Math.min(this.#cores, rows);
-    const { computed } = this.#tried.get('OneThread') ?? { computed: Number.POSITIVE_INFINITY };
+    const computed = this.#tried.get('OneThread')?.computed.value ?? Number.POSITIVE_INFINITY;
     return Math.min(most, Math.max(2, Math.floor(computed / LEAST_MILLISECONDS_OF_SHARE)));
   }
 }
