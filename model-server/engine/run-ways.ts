@@ -50,8 +50,8 @@ const worthwhile = (way: 'Divided' | 'Wide', cores: number, callerShare: number)
   (way === 'Divided' ? 0.9 : 0.8) - (0.8 * callerShare) / cores;
 /** What another way may take, as a share of what the present one takes, to be worth a change: or they would take turns. */
 const WORTH_A_CHANGE = 0.9;
-/** A way with several threads that takes so many times what the best one takes is tried again only after long. */
-const HOPELESS_TIMES_BEST = 1.6;
+/** A way that takes so many times what the best one takes is tried again only after long, and once: somebody waits for it. */
+const HOPELESS_TIMES_BEST = 2;
 /** What a share of the rows takes at least; handing it over should be little beside it. */
 const LEAST_MILLISECONDS_OF_SHARE = 0.2;
 
@@ -196,20 +196,20 @@ class WaysOfSize {
   /** Which way is tried again now, if it is time for it. */
   #trial(candidates: readonly Candidate[]): Candidate | undefined {
     if (--this.#untilTrial >= 0) return undefined;
-    const isThorough = this.#betweenTrials === MOST_RUNS_BETWEEN_TRIALS;
-    const others = candidates.filter((way) => way !== this.#best && (isThorough || !this.#isHopeless(way)));
-    const trial = others[Math.floor((-1 - this.#untilTrial) / TRIAL_RUNS)];
+    const trials = candidates.flatMap((way) => new Array<Candidate>(this.#trialRuns(way)).fill(way));
+    const trial = trials[-1 - this.#untilTrial];
     if (!trial) this.#scheduleTrial(Math.min(2 * this.#betweenTrials, MOST_RUNS_BETWEEN_TRIALS));
     return trial;
   }
 
-  /** Rarely worth a trial. */
-  #isHopeless(way: Candidate): boolean {
+  #trialRuns(way: Candidate): number {
+    if (way === this.#best) return 0;
     const [its, best] = [way, this.#best].map((each) => this.#tried.get(each)?.elapsed.value ?? 0) as [
       number,
       number,
     ];
-    return way !== 'OneThread' && its > HOPELESS_TIMES_BEST * best;
+    if (its < HOPELESS_TIMES_BEST * best) return TRIAL_RUNS;
+    return this.#betweenTrials === MOST_RUNS_BETWEEN_TRIALS ? 1 : 0;
   }
 
   #scheduleTrial(runs: number): void {

@@ -56,7 +56,7 @@ describe('short runs', () => {
       (plan, run) =>
         run < slow ? 40 : short(plan, run);
     expect(waysOf(plans(ways, 20, slowAtFirst(1)))).toEqual(times('Here', 20));
-    const after = waysOf(plans(ways, 1200, slowAtFirst(10)));
+    const after = waysOf(plans(ways, 2500, slowAtFirst(10)));
     expect(after.slice(0, 5)).toContain('Here');
     expect(after.slice(10, 20)).not.toContain('Here');
     expect(after.at(-1)).toBe('Here');
@@ -120,12 +120,11 @@ describe('longer runs', () => {
     expect(share(chosen, 'Divided')).toBeGreaterThan(0.95);
   });
 
-  test('a way that is out of the question is tried again only after long', () => {
+  test('a way that is out of the question is tried again only after long, and once', () => {
     const takes = fixed({ OneThread: 1, Divided: 0.9, Wide: 3 });
     const chosen = waysOf(plans(new RunWays(2), 2500, takes)).slice(18);
     expect(chosen.slice(0, 900)).toContain('Divided');
-    expect(chosen.slice(0, 900)).not.toContain('Wide');
-    expect(chosen).toContain('Wide');
+    expect(chosen.filter((way) => way === 'Wide')).toHaveLength(1);
   });
 
   test('two ways that are about as good do not take turns', () => {
