@@ -35,6 +35,16 @@ const Model = z.object({
   digest: z.string().max(128),
 });
 
+const Gpu = z.object({
+  uuid: z.string().max(128),
+  /** Of the product. */
+  name: z.string().max(128),
+  memoryBytes: z.int().min(0),
+  memoryUsedBytes: z.int().min(0),
+  /** Share of the last moments in which it computed; absent where the driver does not tell it, as of a slice of a GPU. */
+  utilization: z.number().min(0).max(1).optional(),
+});
+
 export const LoadReport = z.object({
   pod: z.object({
     namespace: z.string().min(1).max(253),
@@ -78,6 +88,8 @@ export const LoadReport = z.object({
     /** Requests refused (queue full, too late) per second. */
     rejectedPerSecond: z.number().min(0),
     windowSeconds: z.number().positive().max(300),
+    /** Those that the replica sees. */
+    gpus: z.array(Gpu).max(64).optional(),
   }),
 });
 export type LoadReport = z.infer<typeof LoadReport>;

@@ -291,6 +291,16 @@ export const ModelServiceStatus = z.object({
       requestsPerSecond: z.number().optional().describe('Over all replicas.'),
       rejectedPerSecond: z.number().optional().describe('Over all replicas.'),
       reportingReplicas: z.int32().optional().describe('Replicas whose reports these figures come from.'),
+      gpuUtilizationPercent: z
+        .int32()
+        .optional()
+        .describe(
+          'Mean share of time in which the GPUs of the replicas compute, in percent. Absent for slices of GPUs, of which the driver does not tell it.',
+        ),
+      gpuMemoryPercent: z
+        .int32()
+        .optional()
+        .describe('Used share of the memory of the fullest GPU of all replicas, in percent.'),
     })
     .optional(),
   cities: z

@@ -141,6 +141,10 @@ export function modelServerReference(): string {
     'that divide their work, whichever has shown to be quickest for the model and the size of the input',
     '([why](adr/0016-runs-use-the-cores-as-measured.md)). The first requests of a size may therefore take longer than later ones.',
     '',
+    'NVIDIA’s GPUs that the process sees, or slices of them (MIG), are read from the driver (NVML) every two seconds: product, memory,',
+    'and how much of the time they compute. They are in the metrics and in the reports to the operator, whose status has',
+    '`load.gpuUtilizationPercent` and `load.gpuMemoryPercent`. Unverified on a GPU so far.',
+    '',
     'Should TensorFlow abort all the same (a failed CHECK in native code), the process ends with it. Nothing is held together',
     'by a supervisor inside: Kubernetes starts the container again, and the other replicas answer meanwhile',
     '([why](adr/0013-sessions-run-models.md)).',
@@ -189,6 +193,7 @@ function metricTable(): string[] {
     tensors: () => 0,
     ready: () => false,
     models: () => [],
+    gpus: () => [],
     memory: () => [],
   };
   const rows = new Metrics(none).registry.getMetricsAsArray().map((metric) => {

@@ -1,4 +1,4 @@
-/** Compiles the Node add-ons: TensorFlow.js' own from its npm package, and two whose sources lie beside this file. */
+/** Compiles the Node add-ons: TensorFlow.js' own from its npm package, and those whose sources lie beside this file. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -25,8 +25,8 @@ const flags = [
 const tensorflow = ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
 const runPath = `-Wl,-rpath,$ORIGIN/${relative(addonDirectory, join('deps', 'lib'))}`;
 
-/** Sources of `aicity_session`: all but those of the other add-on. */
-const isOfSession = (file: string) => /\.(cc|h)$/.test(file) && file !== 'preload.cc';
+/** Sources of `aicity_session`: all but those of the other add-ons. */
+const isOfSession = (file: string) => /\.(cc|h)$/.test(file) && !['preload.cc', 'gpus.cc'].includes(file);
 
 interface Addon {
   readonly name: string;
@@ -44,6 +44,10 @@ function addons(): readonly Addon[] {
     {
       ...{ name: 'aicity_session', libraries: tensorflow },
       sources: readdirSync(sourceOf('.')).filter(isOfSession).map(sourceOf),
+    },
+    {
+      ...{ name: 'aicity_gpus', libraries: ['-ldl'] },
+      sources: ['gpus.cc', 'node-api.h', 'failure.h'].map(sourceOf),
     },
     { name: 'aicity_preload', sources: [sourceOf('preload.cc')], libraries: ['-ldl', '-pthread'] },
   ];

@@ -8,15 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "failure.h"
 #include "tensorflow/c/c_api.h"
 
 namespace aicity {
-
-// An error on its way to JavaScript: `code` is TensorFlow's status name.
-struct Failure {
-  std::string code;
-  std::string message;
-};
 
 inline const char* CodeName(TF_Code code) {
   switch (code) {
@@ -39,8 +34,6 @@ inline const char* CodeName(TF_Code code) {
     default: return "UNKNOWN";
   }
 }
-
-[[noreturn]] inline void Reject(const std::string& message) { throw Failure{"INVALID_ARGUMENT", message}; }
 
 template <typename T, void (*Delete)(T*)>
 struct Deleter {

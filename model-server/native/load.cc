@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "c-api.h"
 #include "functions.h"
 #include "node-api.h"
 #include "tasks.h"

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "c-api.h"
+#include "failure.h"
 
 namespace aicity {
 

@@ -1,6 +1,7 @@
 // What a session is to be run for, and what its graph says of that.
 #include <cstdlib>
 
+#include "c-api.h"
 #include "functions.h"
 #include "node-api.h"
 

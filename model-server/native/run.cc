@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "c-api.h"
 #include "functions.h"
 #include "node-api.h"
 #include "tasks.h"

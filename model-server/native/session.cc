@@ -23,6 +23,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "c-api.h"
 #include "functions.h"
 #include "node-api.h"
 #include "tasks.h"

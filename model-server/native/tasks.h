@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "c-api.h"
+#include "failure.h"
 
 namespace aicity {
 

@@ -3,6 +3,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LOAD_ERROR_REASONS, type LoadErrorReason } from '../../crds/load-report.ts';
+import type { Gpu } from '../engine/gpus.ts';
 
 /** `v1`: TensorFlow Serving and KServe V1; `v2`: Open Inference Protocol over REST; `grpc`: the same over gRPC. */
 export const PROTOCOLS = ['v1', 'v2', 'grpc'] as const;
@@ -19,6 +20,7 @@ export interface Gauges {
   ready(): boolean;
   /** What is served. */
   models(): { model: string; version: string; format: string; digest: string; revision: string }[];
+  gpus(): readonly Gpu[];
   /** What each of them takes. */
   memory(): { model: string; version: string; residentBytes: number; tensors: number }[];
 }
@@ -103,6 +105,21 @@ export class Metrics {
       'aicity_model_tensors',
       'Tensors that TensorFlow.js holds for the model; 0 for those that run as sessions.',
       () => gauges.memory().map(({ tensors, ...labels }) => [labels, tensors]),
+    );
+    this.#perGpu('aicity_gpu_memory_bytes', 'Memory of a GPU that the process sees.', gauges.gpus, (gpu) => [
+      gpu.memoryBytes,
+    ]);
+    this.#perGpu(
+      'aicity_gpu_memory_used_bytes',
+      'Memory of the GPU that is used, by whichever process.',
+      gauges.gpus,
+      (gpu) => [gpu.memoryUsedBytes],
+    );
+    this.#perGpu(
+      'aicity_gpu_utilization',
+      'Share of the last moments in which the GPU computed, from 0 to 1; none for slices of a GPU, of which the driver does not tell it.',
+      gauges.gpus,
+      ({ utilization }) => (utilization === null ? [] : [utilization]),
     );
     for (const protocol of PROTOCOLS) this.#durations.set(protocol, this.#seconds.labels({ protocol }));
     for (const result of ['Succeeded', ...LOAD_ERROR_REASONS]) this.#loads.inc({ result }, 0);
@@ -192,6 +209,17 @@ export class Metrics {
       collect() {
         this.reset();
         for (const [{ model, version }, value] of read()) this.set({ model, version }, value);
+      },
+    });
+  }
+
+  #perGpu(name: string, help: string, read: Gauges['gpus'], values: (gpu: Gpu) => readonly number[]): void {
+    new Gauge({
+      ...{ name, help, labelNames: ['uuid', 'name'], registers: [this.registry] },
+      collect() {
+        this.reset();
+        for (const gpu of read())
+          for (const value of values(gpu)) this.set({ uuid: gpu.uuid, name: gpu.name }, value);
       },
     });
   }

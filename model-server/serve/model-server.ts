@@ -8,11 +8,13 @@ import { Serving } from '../../crds/model-service.ts';
 import type { ModelAssignment } from '../../crds/pod-contract.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
+import { type Gpu, readGpus } from '../engine/gpus.ts';
 import { LoadWindow } from '../reports/load-window.ts';
 import type { Repository } from '../repository/repository.ts';
 import { AccessLog } from './access-log.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { BatcherEvents } from './batcher.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createHttpServer, type HttpTimeouts } from './http-server.ts';
 import { Inference } from './inference.ts';
@@ -92,6 +94,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     residentBytes: () => engine.stats().residentBytes,
     tensors: () => engine.stats().tensorCount,
     ready: () => models.isReady,
+    gpus: () => gpuWatch.gpus,
     memory: () => {
       const { tensors } = engine.stats();
       return named
@@ -107,6 +110,7 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
           ...{ model: name, version: versionOf(model), format, digest, revision },
         })),
   });
+  const gpuWatch = new GpuWatch(readGpus, clock);
   const loopAtStart = performance.eventLoopUtilization();
   const meter = new LoadMeter({
     nowMilliseconds: () => clock.monotonicMilliseconds(),
@@ -183,11 +187,20 @@ export function createModelServer(options: ModelServerOptions): ModelServer {
     start() {
       for (const { name, assignment } of options.models) if (assignment) models.get(name).assign(assignment);
       recycling.start();
+      void gpuWatch.start();
     },
     unfinished: () => queued() + inFlight(),
-    load: () => ({ ...window.add(meter.sample()), queued: queued(), inFlight: inFlight() }),
+    load: () => ({
+      ...{ ...window.add(meter.sample()), queued: queued(), inFlight: inFlight() },
+      ...(gpuWatch.gpus.length > 0 && { gpus: gpuWatch.gpus.map(reportedGpu) }),
+    }),
   };
 }
+
+const reportedGpu = ({ utilization, ...gpu }: Gpu) => ({
+  ...gpu,
+  ...(utilization !== null && { utilization }),
+});
 
 const activeSeconds = ({ active }: EventLoopUtilization) => active / 1000;
 

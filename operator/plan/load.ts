@@ -42,6 +42,32 @@ export function loadStatus(
       total((load) => load.rejectedPerSecond),
     ),
     reportingReplicas: reports.length,
+    ...gpuFigures(
+      loads.flatMap(({ gpus = [] }) => gpus),
+      previous,
+    ),
+  };
+}
+
+type Gpu = NonNullable<LoadReport['load']['gpus']>[number];
+
+function gpuFigures(
+  gpus: readonly Gpu[],
+  previous: LoadStatus | undefined,
+): Pick<LoadStatus, 'gpuUtilizationPercent' | 'gpuMemoryPercent'> {
+  const utilizations = gpus.flatMap(({ utilization }) => utilization ?? []);
+  const memory = gpus.filter(({ memoryBytes }) => memoryBytes > 0);
+  const mean = utilizations.reduce((sum, each) => sum + each, 0) / utilizations.length;
+  const fullest = Math.max(
+    ...memory.map(({ memoryUsedBytes, memoryBytes }) => memoryUsedBytes / memoryBytes),
+  );
+  const percent = (before: number | undefined, share: number) =>
+    steadyPercent(before, Math.round(100 * share));
+  return {
+    ...(utilizations.length > 0 && {
+      gpuUtilizationPercent: percent(previous?.gpuUtilizationPercent, mean),
+    }),
+    ...(memory.length > 0 && { gpuMemoryPercent: percent(previous?.gpuMemoryPercent, fullest) }),
   };
 }
 

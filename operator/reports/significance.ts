@@ -33,8 +33,23 @@ function loadDiffers(told: LoadReport['load'], now: LoadReport['load']): boolean
     stepped(told.queued, now.queued) ||
     stepped(told.queueTimeMilliseconds, now.queueTimeMilliseconds) ||
     stepped(told.requestsPerSecond, now.requestsPerSecond) ||
-    stepped(told.rejectedPerSecond, now.rejectedPerSecond)
+    stepped(told.rejectedPerSecond, now.rejectedPerSecond) ||
+    gpusDiffer(told.gpus ?? [], now.gpus ?? [])
   );
+}
+
+type Gpus = NonNullable<LoadReport['load']['gpus']>;
+
+function gpusDiffer(told: Gpus, now: Gpus): boolean {
+  if (told.length !== now.length) return true;
+  const used = ({ memoryUsedBytes, memoryBytes }: Gpus[number]) => memoryUsedBytes / Math.max(1, memoryBytes);
+  return now.some((gpu, index) => {
+    const before = told[index] as Gpus[number];
+    return (
+      Math.abs((before.utilization ?? 0) - (gpu.utilization ?? 0)) >= BUSY_STEP ||
+      Math.abs(used(before) - used(gpu)) >= BUSY_STEP
+    );
+  });
 }
 
 /** Appearing and vanishing always count, or an idle service would keep showing its last small load. */

@@ -238,6 +238,26 @@ describe('load', () => {
     });
   });
 
+  test('of GPUs is the mean of what they compute, and the memory of the fullest', () => {
+    const gpu = (memoryUsedBytes: number, utilization?: number) => ({
+      ...{ uuid: 'GPU-1', name: 'Large', memoryBytes: 1000, memoryUsedBytes },
+      ...(utilization !== undefined && { utilization }),
+    });
+    const withGpus = (...gpus: ReturnType<typeof gpu>[]) => {
+      const report = load(0.5, 100);
+      return { ...report, load: { ...report.load, gpus } };
+    };
+    const before = loadStatus([withGpus(gpu(900, 0.2), gpu(100)), withGpus(gpu(200, 0.6))], undefined);
+    expect(before).toMatchObject({ gpuUtilizationPercent: 40, gpuMemoryPercent: 90 });
+    expect(loadStatus([withGpus(gpu(890, 0.41))], before)).toMatchObject({
+      ...{ gpuUtilizationPercent: 40, gpuMemoryPercent: 90 },
+    });
+    const slices = loadStatus([withGpus(gpu(500))], before);
+    expect(slices).toMatchObject({ gpuMemoryPercent: 50 });
+    expect(slices).not.toHaveProperty('gpuUtilizationPercent');
+    expect(loadStatus([load(0.5, 100)], before)).not.toHaveProperty('gpuMemoryPercent');
+  });
+
   test('alone is a lesser change', () => {
     const busier = { ...serving, load: { ...serving.load, busyPercent: 99 } };
     expect(statusChange(serving, serving)).toBe('None');

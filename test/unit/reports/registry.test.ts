@@ -149,6 +149,25 @@ describe('ReportRegistry', () => {
       expect(only().report.sequence).toBe(2);
     });
 
+    test('GPUs that come, compute more, or fill up', () => {
+      const gpus = (memoryUsedBytes: number, utilization: number) => [
+        { uuid: 'GPU-1', name: 'Large', memoryBytes: 1000, memoryUsedBytes, utilization },
+      ];
+      const tells: boolean[] = [];
+      for (const [index, each] of [
+        [],
+        gpus(100, 0.5),
+        gpus(120, 0.52),
+        gpus(120, 0.6),
+        gpus(200, 0.6),
+      ].entries()) {
+        told = [];
+        registry.accept(loadReport({ sequence: index + 1, load: { gpus: each } }));
+        tells.push(told.length > 0);
+      }
+      expect(tells).toEqual([true, true, false, true, true]);
+    });
+
     test('many small steps add up', () => {
       registry.accept(loadReport());
       told = [];
