@@ -23,8 +23,12 @@ export interface LoadedModel {
   readonly remarks: readonly string[];
 }
 
-/** Whether the rows of a run have anything to do with each other. */
-export type Rows = 'Independent' | 'Together';
+export interface RunOptions {
+  /** Whether the rows of the run have anything to do with each other; `Together` when nothing is said. */
+  readonly rows?: 'Independent' | 'Together';
+  /** Runs like this one that are to go on at once, itself included; 1 when nothing is said. */
+  readonly abreast?: number;
+}
 
 /** A momentary view; cheap, synchronous, and true even while a run is in progress. */
 export interface EngineStats {
@@ -82,7 +86,7 @@ export interface Engine {
    *
    * With `rows` of `Independent` the engine may deal the rows of all inputs out to several cores and join what comes out,
    * where that is quicker. Whoever says so knows that inputs have equally many rows, and that no row of an output depends
-   * on another row.
+   * on another row. With several runs `abreast` each has its share of the cores.
    *
    * The input buffers are given away: large ones are moved to the model's thread instead of copied, or freed after the
    * run, which empties the caller's array. Neither change nor use them after the call, also not when it has failed.
@@ -90,7 +94,14 @@ export interface Engine {
    * @returns every output of the signature, in the signature's order, each in a buffer of its own.
    * @throws EngineError
    */
-  run(id: string, signature: string, inputs: NamedTensors, rows?: Rows): Promise<NamedTensors>;
+  run(id: string, signature: string, inputs: NamedTensors, options?: RunOptions): Promise<NamedTensors>;
+
+  /**
+   * Whether a further run of the model beside those that go on would do no good: every core has work, and one more run is
+   * ready to be taken up; or what goes on has all cores. Always, where runs go on one after the other, and of a model
+   * that is not loaded.
+   */
+  isSaturated(id: string): boolean;
 
   /** Frees a model once the runs handed over before have been answered. An unknown id is NotFound. */
   unload(id: string): Promise<void>;

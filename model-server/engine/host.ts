@@ -16,7 +16,7 @@ import {
   type EngineStats,
   type LoadedModel,
   type ModelFormat,
-  type Rows,
+  type RunOptions,
 } from './engine.ts';
 import { NotTranslatable } from './graph/not-translatable.ts';
 import type { RunningModel } from './model.ts';
@@ -116,7 +116,7 @@ class TensorflowEngine implements Engine {
     id: string,
     signatureName: string,
     inputs: NamedTensors,
-    rows: Rows = 'Together',
+    options: RunOptions = {},
   ): Promise<NamedTensors> {
     if (this.#over) throw this.#over;
     const model = this.#modelOf(id);
@@ -126,7 +126,11 @@ class TensorflowEngine implements Engine {
       throw new EngineError('NotFound', `no signature ${quoted(signatureName)}; the model has ${known}`);
     }
     const checked = checkInputs(signature, inputs);
-    return this.#runs.during(() => model.run(signature, checked, rows));
+    return this.#runs.during(() => model.run(signature, checked, options));
+  }
+
+  isSaturated(id: string): boolean {
+    return this.#models.get(id)?.isSaturated ?? true;
   }
 
   async unload(id: string): Promise<void> {

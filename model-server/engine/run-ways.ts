@@ -18,7 +18,21 @@ export interface RunSize {
 }
 
 /** `shares` have the rows: no more than cores, and two at least. */
-export type RunPlan = { readonly way: Undivided } | { readonly way: 'Divided'; readonly shares: number };
+export type RunPlan = ({ readonly way: Undivided } | { readonly way: 'Divided'; readonly shares: number }) & {
+  /**
+   * `Alone` for what has all cores, or is to show how long it takes: nothing should be started beside it. `Abreast` for
+   * one of several that go on side by side: what it takes says nothing of what it would take otherwise.
+   */
+  readonly company: 'Alone' | 'Allowed' | 'Abreast';
+};
+
+/** What a run finds when it is asked for. */
+export interface Surroundings {
+  /** Of the caller's time that its thread is busy, from 0 to 1. */
+  readonly callerShare: number;
+  /** Runs of this size that the caller would have going on at once, this one included; 1 while it has no others. */
+  readonly abreast: number;
+}
 
 /** What a run took, in milliseconds. */
 export interface RunTime {
@@ -59,8 +73,8 @@ type Candidate = Exclude<RunWay, 'Here'>;
 
 /** Says how the next run goes, and is told what it took. */
 export interface RunPlanner {
-  /** @param callerShare of the caller's time that its thread is busy, from 0 to 1. */
-  plan(size: RunSize, callerShare: number): RunPlan;
+  plan(size: RunSize, surroundings: Surroundings): RunPlan;
+  /** Not of runs abreast. */
   took(size: RunSize, way: RunWay, time: RunTime): void;
 }
 
@@ -68,9 +82,10 @@ export interface RunPlanner {
 export function always(way: RunWay, cores: number): RunPlanner {
   return {
     plan: ({ rows }) => {
-      if (way !== 'Divided') return { way };
+      const company = way === 'Wide' ? 'Alone' : 'Allowed';
+      if (way !== 'Divided') return { way, company };
       const shares = Math.min(cores, rows);
-      return shares === 1 ? { way: 'OneThread' } : { way, shares };
+      return shares === 1 ? { way: 'OneThread', company } : { way, shares, company };
     },
     took: () => {},
   };
@@ -86,8 +101,8 @@ export class RunWays implements RunPlanner {
     this.#cores = cores;
   }
 
-  plan({ bytes, rows }: RunSize, callerShare: number): RunPlan {
-    return this.#ofSize(bytes).plan(rows, callerShare);
+  plan({ bytes, rows }: RunSize, surroundings: Surroundings): RunPlan {
+    return this.#ofSize(bytes).plan(rows, surroundings);
   }
 
   took({ bytes }: RunSize, way: RunWay, time: RunTime): void {
@@ -140,9 +155,31 @@ class WaysOfSize {
     this.#cores = cores;
   }
 
-  plan(rows: number, callerShare: number): RunPlan {
-    const way = this.#way(rows, callerShare);
-    return way === 'Divided' ? { way, shares: this.#shares(rows) } : { way };
+  plan(rows: number, { callerShare, abreast }: Surroundings): RunPlan {
+    // First of all, and without ado, what takes no longer than to think about it.
+    if (this.#isShort(PROOF_RUNS)) return { way: 'Here', company: 'Allowed' };
+    const candidates = this.#candidates(rows);
+    const unknown = candidates.find((way) => (this.#tried.get(way)?.runs ?? 0) < FIRST_RUNS);
+    if (unknown) return this.#planned(unknown, rows, 'Alone');
+    const isHeavy = !candidates.includes('OneThread');
+    if (abreast > 1 && !isHeavy) return this.#beside(rows, abreast);
+    this.#choose(candidates, callerShare);
+    const trial = this.#trial(candidates);
+    return this.#planned(trial ?? this.#best, rows, trial || isHeavy ? 'Alone' : 'Allowed');
+  }
+
+  /** Cores are shared out among runs: the fewer threads work on each, the less time goes into waking and waiting. */
+  #beside(rows: number, abreast: number): RunPlan {
+    const cores = Math.floor(this.#cores / abreast);
+    if (this.#best === 'Wide' && cores > 1) return this.#planned('Wide', rows, 'Alone');
+    const shares = this.#best === 'Divided' ? Math.min(cores, this.#shares(rows)) : 1;
+    const company = 'Abreast';
+    return shares > 1 ? { way: 'Divided', shares, company } : { way: 'OneThread', company };
+  }
+
+  #planned(way: Candidate, rows: number, company: RunPlan['company']): RunPlan {
+    if (way === 'Divided') return { way, shares: this.#shares(rows), company };
+    return { way, company: way === 'Wide' ? 'Alone' : company };
   }
 
   took(way: RunWay, { computed, elapsed }: RunTime): void {
@@ -158,19 +195,13 @@ class WaysOfSize {
     past.elapsed.count(elapsed, isTrial);
   }
 
-  #way(rows: number, callerShare: number): RunWay {
-    // First of all, and without ado, what takes no longer than to think about it.
-    if (this.#isShort(PROOF_RUNS)) return 'Here';
-    const candidates = this.#candidates(rows);
-    const unknown = candidates.find((way) => (this.#tried.get(way)?.runs ?? 0) < FIRST_RUNS);
-    if (unknown) return unknown;
+  /** Of ways that have been tried. */
+  #choose(candidates: readonly Candidate[], callerShare: number): void {
     const cost = (way: Candidate) => this.#cost(way, callerShare);
     const best = candidates.reduce((one, other) => (cost(other) < cost(one) ? other : one));
-    if (best !== this.#best) {
-      this.#best = best;
-      this.#scheduleTrial(LEAST_RUNS_BETWEEN_TRIALS);
-    }
-    return this.#trial(candidates) ?? best;
+    if (best === this.#best) return;
+    this.#best = best;
+    this.#scheduleTrial(LEAST_RUNS_BETWEEN_TRIALS);
   }
 
   /** In the order in which they are tried first: the one that hurts least when the model turns out to be large. */

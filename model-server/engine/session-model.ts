@@ -18,9 +18,17 @@ import {
   type SessionAddon,
 } from './addon.ts';
 import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
-import { EngineError, type Rows } from './engine.ts';
+import { EngineError, type RunOptions } from './engine.ts';
 import type { RunningModel } from './model.ts';
-import { always, type RunPlanner, type RunSize, type RunWay, RunWays, type Undivided } from './run-ways.ts';
+import {
+  always,
+  type RunPlan,
+  type RunPlanner,
+  type RunTime,
+  type RunWay,
+  RunWays,
+  type Undivided,
+} from './run-ways.ts';
 import { busyShareOfThread } from './thread-load.ts';
 
 interface Prepared {
@@ -29,6 +37,16 @@ interface Prepared {
   /** False once outputs had other rows than inputs, whatever the caller knew. */
   isDivisible: boolean;
 }
+
+interface Run {
+  /** As it was in the end. */
+  readonly way: RunWay;
+  readonly time: RunTime;
+  readonly outputs: NamedTensors;
+}
+
+/** On the threads that models share, or waiting for one of them: of all models. */
+let runsOnThreads = 0;
 
 /** What a signature's entry is, given what the graph says of it. Throws EngineError when the two contradict. */
 export type Refine = (spec: TensorSpec, port: Port) => TensorSpec;
@@ -47,6 +65,9 @@ export class SessionModel implements RunningModel {
   readonly #native: SessionAddon;
   readonly #session: Handle<'session'>;
   readonly #prepared = new Map<string, Prepared>();
+  #going = 0;
+  /** Of those that go on, the ones that are not to have company. */
+  #alone = 0;
 
   /** Throws what the add-on or `refine` throw; the session is then still the caller's to close. */
   constructor(
@@ -76,29 +97,54 @@ export class SessionModel implements RunningModel {
     this.signatures = known;
   }
 
-  async run({ name, outputs }: Signature, inputs: NamedTensors, rows: Rows): Promise<NamedTensors> {
+  async run(
+    { name, outputs }: Signature,
+    inputs: NamedTensors,
+    { rows = 'Together', abreast = 1 }: RunOptions,
+  ): Promise<NamedTensors> {
     const prepared = this.#prepared.get(name) as Prepared;
-    const { ways } = prepared;
-    const independent = rows === 'Independent' && prepared.isDivisible ? rowsOf(inputs) : undefined;
-    const size = { bytes: bytesOf(inputs), rows: independent ?? 1 };
+    const isDivisible = rows === 'Independent' && prepared.isDivisible;
+    const size = { bytes: bytesOf(inputs), rows: (isDivisible && rowsOf(inputs)) || 1 };
+    const plan = prepared.ways.plan(size, { callerShare: busyShareOfThread(), abreast });
+    const isTelling = plan.company === 'Alone' || (plan.company === 'Allowed' && this.#going === 0);
+    this.#going++;
+    if (plan.company === 'Alone') this.#alone++;
     try {
-      const plan = ways.plan(size, busyShareOfThread());
-      if (plan.way === 'Divided') {
-        const answer = await this.#runDivided(prepared, outputs, inputs, size, plan.shares);
-        if (answer) return answer;
-      }
-      const way = plan.way === 'Divided' ? 'OneThread' : plan.way;
-      const started = this.#start(way, prepared, inputs);
-      // What was done here is answered in the same turn.
-      const run = 'then' in started ? await started : started;
-      ways.took(size, way, { computed: run.milliseconds, elapsed: elapsedOf(run) });
-      return named(outputs, run);
+      const run = await this.#carryOut(plan, prepared, outputs, inputs, size.rows);
+      if (isTelling) prepared.ways.took(size, run.way, run.time);
+      return run.outputs;
     } catch (error) {
       throw runError(error);
     } finally {
+      this.#going--;
+      if (plan.company === 'Alone') this.#alone--;
       // They were given away with the call, and TensorFlow has its own copy.
       freeInputs(inputs);
     }
+  }
+
+  get isSaturated(): boolean {
+    return this.#alone > 0 || runsOnThreads > coresOfRun();
+  }
+
+  async #carryOut(
+    plan: RunPlan,
+    prepared: Prepared,
+    outputs: readonly TensorSpec[],
+    inputs: NamedTensors,
+    rows: number,
+  ): Promise<Run> {
+    if (plan.way === 'Divided') {
+      const run = await this.#runDivided(prepared, outputs, inputs, evenly(rows, plan.shares));
+      if (run) return run;
+    }
+    const way = plan.way === 'Divided' ? 'OneThread' : plan.way;
+    const run = await this.#start(way, prepared, inputs);
+    return {
+      way,
+      time: { computed: run.milliseconds, elapsed: elapsedOf(run) },
+      outputs: named(outputs, run),
+    };
   }
 
   /** @returns undefined when the outputs cannot be joined. */
@@ -106,25 +152,24 @@ export class SessionModel implements RunningModel {
     prepared: Prepared,
     outputs: readonly TensorSpec[],
     inputs: NamedTensors,
-    size: RunSize,
-    count: number,
-  ): Promise<NamedTensors | undefined> {
-    const rows = evenly(size.rows, count);
+    rows: readonly number[],
+  ): Promise<Run | undefined> {
     const shares = split(inputs, rows) as NamedTensors[];
-    const runs = await allOf(
-      shares.map((share) => this.#native.run(prepared.callable, ...nativeInputs(share))),
-    );
+    const runs = await allOf(shares.map(async (share) => this.#start('OneThread', prepared, share)));
     const elapsed = Math.max(...runs.map(elapsedOf));
-    prepared.ways.took(size, 'Divided', { computed: elapsed, elapsed });
     const answers = runs.map((run) => named(outputs, run));
     prepared.isDivisible = areJoinable(answers, rows);
-    return prepared.isDivisible ? join(answers) : undefined;
+    if (!prepared.isDivisible) return undefined;
+    return { way: 'Divided', time: { computed: elapsed, elapsed }, outputs: join(answers) };
   }
 
   #start(way: Undivided, { callable }: Prepared, inputs: NamedTensors): NativeRun | Promise<NativeRun> {
     const native = [callable, ...nativeInputs(inputs)] as const;
     if (way === 'Here') return this.#native.runNow(...native);
-    return way === 'Wide' ? this.#native.runWide(...native) : this.#native.run(...native);
+    if (way === 'Wide') return this.#native.runWide(...native);
+    const run = this.#native.run(...native);
+    runsOnThreads++;
+    return run.finally(() => runsOnThreads--);
   }
 
   close(): Promise<void> {

@@ -51,6 +51,7 @@ export function loadTfjs(
 class TfjsModel implements RunningModel {
   readonly signatures: ReadonlyMap<string, Signature>;
   tensorCount: number;
+  readonly isSaturated = true;
   readonly #worker: Worker;
   readonly #calls = new Map<number, Call>();
   readonly #ended: Promise<void>;

@@ -41,6 +41,7 @@ export class BatchQueue<T extends Waiting> {
   #size = 0;
   #bytes = 0;
   #rows = 0;
+  #alone = 0;
   #expectedMilliseconds = 0;
   #order = 0;
 
@@ -54,6 +55,11 @@ export class BatchQueue<T extends Waiting> {
 
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Batches that would be full, of those that wait; not quite so many when their keys differ. */
+  fullBatches(rowsOfBatch: number): number {
+    return this.#alone + Math.floor((this.#rows - this.#alone) / rowsOfBatch);
   }
 
   /** What the engine needs for all that wait. */
@@ -72,6 +78,7 @@ export class BatchQueue<T extends Waiting> {
     this.#size++;
     this.#bytes += item.bytes;
     this.#rows += item.rows;
+    if (item.key === undefined) this.#alone++;
     this.#expectedMilliseconds += item.expectedMilliseconds;
   }
 
@@ -161,6 +168,7 @@ export class BatchQueue<T extends Waiting> {
     this.#size--;
     this.#bytes -= item.bytes;
     this.#rows -= item.rows;
+    if (item.key === undefined) this.#alone--;
     // Sums of fractions do not come back to 0 by themselves.
     this.#expectedMilliseconds =
       this.#size === 0 ? 0 : this.#expectedMilliseconds - item.expectedMilliseconds;

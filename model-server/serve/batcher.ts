@@ -1,10 +1,12 @@
 /**
  * Hands requests to the engine in batches. There is no timer: while a run is in flight requests gather, and what has
  * gathered when it ends is the next batch. Under light load a request runs at once and alone; the heavier the load,
- * the larger the batches. Only with `maxDelayMilliseconds` does an idle engine wait for a batch to fill.
+ * the larger the batches. Only with `maxDelayMilliseconds` does an idle engine wait for a batch to fill. Runs go on side
+ * by side once more waits than the next run can take, until every core has work.
  */
 import type { Clock } from '../clock.ts';
 import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from '../engine/batch-tensors.ts';
+import { BusyTime } from '../engine/busy-time.ts';
 import { type Engine, EngineError } from '../engine/engine.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { NORMAL, type Priority } from '../protocol/priority.ts';
@@ -55,6 +57,11 @@ interface Job extends Waiting {
   cancelled: boolean;
 }
 
+/**
+ * Full batches that wait before a run is started beside another one: with fewer, the next run would be left with what
+ * happens to come in the meantime, and small batches cost more than an idle core.
+ */
+const FULL_BATCHES_BEHIND = 2;
 /** Tensors of one batch: far above any sensible batch, far below what a process may hold. */
 const MOST_BATCH_BYTES = 256 * 2 ** 20;
 /** Expired requests are answered in groups, so that a long queue is not searched for each of them. */
@@ -68,11 +75,12 @@ export class Batcher {
   readonly #queue = new BatchQueue<Job>();
   readonly #pace = new RunPace();
   /**
-   * How many requests the present run has, not which: of a set that is filled and emptied again and again V8 keeps older
-   * tables alive for a while, each with the requests that it held.
+   * What is in flight, the oldest first: how many requests, not which. Of a set that is filled and emptied again and again
+   * V8 keeps older tables alive for a while, each with the requests that it held.
    */
-  #running: { readonly requests: number; readonly startedAt: number } | undefined;
-  #finishedRunSeconds = 0;
+  readonly #running: { readonly requests: number; readonly startedAt: number }[] = [];
+  readonly #busy: BusyTime;
+  #finishedAt = 0;
   #wake: (() => void) | undefined;
   #pumpDue = false;
   #sweepAt: number | undefined;
@@ -83,6 +91,7 @@ export class Batcher {
     this.#settings = settings;
     this.#events = events;
     this.#clock = clock;
+    this.#busy = new BusyTime(() => clock.monotonicMilliseconds() / 1000);
   }
 
   /** Requests that wait. */
@@ -100,17 +109,18 @@ export class Batcher {
 
   /** Requests that are being computed. */
   get inFlight(): number {
-    return this.#running?.requests ?? 0;
+    return this.#running.reduce((sum, { requests }) => sum + requests, 0);
   }
 
-  /** How long the present run has lasted, in seconds; 0 when the engine is idle. */
+  /** How long the oldest run in flight has lasted, in seconds; 0 when the engine is idle. */
   get runSeconds(): number {
-    return this.#running ? (this.#clock.monotonicMilliseconds() - this.#running.startedAt) / 1000 : 0;
+    const [oldest] = this.#running;
+    return oldest ? (this.#clock.monotonicMilliseconds() - oldest.startedAt) / 1000 : 0;
   }
 
-  /** Seconds in which at least one request was at the engine, the present run included. */
+  /** Seconds in which at least one request was at the engine, the present runs included. */
   get totalRunSeconds(): number {
-    return this.#finishedRunSeconds + this.runSeconds;
+    return this.#busy.seconds;
   }
 
   /**
@@ -153,7 +163,7 @@ export class Batcher {
 
   /** After the sockets that are readable now have been read, so that requests of one moment share a batch. */
   #schedulePump(): void {
-    if (this.#pumpDue || this.#running) return;
+    if (this.#pumpDue || !this.#hasRoom()) return;
     this.#pumpDue = true;
     setImmediate(() => {
       this.#pumpDue = false;
@@ -164,9 +174,22 @@ export class Batcher {
   #pump(): void {
     this.#wake?.();
     this.#wake = undefined;
-    if (this.#running || this.#isWaitingToFill()) return;
+    if (!this.#hasRoom() || this.#isWaitingToFill()) return;
     const batch = this.#queue.take({ rows: this.#settings().maxBatchSize, bytes: MOST_BATCH_BYTES });
-    if (batch.length > 0) void this.#run(batch);
+    if (batch.length === 0) return;
+    void this.#run(batch);
+    this.#schedulePump();
+  }
+
+  /** Whether another run may be started. */
+  #hasRoom(): boolean {
+    if (this.#running.length === 0) return true;
+    const next = this.#fullBatches() >= FULL_BATCHES_BEHIND && this.#queue.next();
+    return next ? !this.#engine.isSaturated(next.request.model.id) : false;
+  }
+
+  #fullBatches(): number {
+    return this.#queue.fullBatches(this.#settings().maxBatchSize);
   }
 
   #isWaitingToFill(): boolean {
@@ -182,17 +205,19 @@ export class Batcher {
 
   async #run(batch: Job[]): Promise<void> {
     const startedAt = this.#clock.monotonicMilliseconds();
-    this.#running = { requests: batch.length, startedAt };
+    const running = { requests: batch.length, startedAt };
+    this.#running.push(running);
     for (const job of batch) this.#events.requestStarted(startedAt - job.enqueuedAt);
-    const answers = await this.#answers(batch);
-    this.#running = undefined;
-    const computedMilliseconds = this.#clock.monotonicMilliseconds() - startedAt;
-    this.#finishedRunSeconds += computedMilliseconds / 1000;
+    const answers = await this.#busy.during(() => this.#answers(batch));
+    this.#running.splice(this.#running.indexOf(running), 1);
+    const finishedAt = this.#clock.monotonicMilliseconds();
+    const computedMilliseconds = finishedAt - startedAt;
     const rows = batch.reduce((sum, job) => sum + job.rows, 0);
     const { kind, request } = batch[0] as Job;
-    const { model } = request;
-    this.#pace.took(kind, rows, computedMilliseconds);
-    this.#events.batchFinished(batch.length, rows, model, computedMilliseconds);
+    // Of runs that went on side by side, what each added: so much sooner would the last one have been over without it.
+    this.#pace.took(kind, rows, finishedAt - Math.max(startedAt, this.#finishedAt));
+    this.#finishedAt = finishedAt;
+    this.#events.batchFinished(batch.length, rows, request.model, computedMilliseconds);
     // The next run goes first: answers are written while it computes.
     this.#pump();
     batch.forEach((job, index) => {
@@ -237,9 +262,11 @@ export class Batcher {
 
   #runOnce([first]: Job[], inputs: NamedTensors): Promise<NamedTensors> {
     const { request, key } = first as Job;
-    // What may be joined may be dealt out as well.
-    const rows = key === undefined ? 'Together' : 'Independent';
-    return this.#engine.run(request.model.id, request.signature, inputs, rows);
+    return this.#engine.run(request.model.id, request.signature, inputs, {
+      // What may be joined may be dealt out as well.
+      rows: key === undefined ? 'Together' : 'Independent',
+      abreast: this.#running.length + Math.max(0, this.#fullBatches() - FULL_BATCHES_BEHIND + 1),
+    });
   }
 
   /** Sets the one timer to the deadline that passes first; a request's own timeout may be shorter than all others. */

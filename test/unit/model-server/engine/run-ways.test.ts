@@ -12,15 +12,19 @@ function plans(
   takes: Takes,
   size = { bytes: 4096, rows: 8 },
   callerShare = 0,
+  abreast = 1,
 ): RunPlan[] {
   return Array.from({ length: count }, (_, run) => {
-    const plan = ways.plan(size, callerShare);
+    const plan = ways.plan(size, { callerShare, abreast });
     const computed = takes(plan, run);
-    ways.took(size, plan.way, { computed, elapsed: plan.way === 'Here' ? computed : computed + 0.05 });
+    if (plan.company !== 'Abreast') {
+      ways.took(size, plan.way, { computed, elapsed: plan.way === 'Here' ? computed : computed + 0.05 });
+    }
     return plan;
   });
 }
 
+const idle = { callerShare: 0, abreast: 1 };
 const waysOf = (made: readonly RunPlan[]) => made.map(({ way }) => way);
 const times = (way: RunWay, count: number): RunWay[] => new Array(count).fill(way);
 const share = (chosen: readonly RunWay[], way: RunWay) =>
@@ -44,8 +48,8 @@ describe('short runs', () => {
   test('say nothing about larger ones', () => {
     const ways = new RunWays(2);
     plans(ways, 16, short);
-    expect(ways.plan({ bytes: 5000, rows: 8 }, 0).way).toBe('Here');
-    expect(ways.plan({ bytes: 100_000, rows: 8 }, 0).way).not.toBe('Here');
+    expect(ways.plan({ bytes: 5000, rows: 8 }, idle).way).toBe('Here');
+    expect(ways.plan({ bytes: 100_000, rows: 8 }, idle).way).not.toBe('Here');
   });
 
   test('stay there after a single one that took long, and leave for a while after a few', () => {
@@ -146,7 +150,7 @@ describe('heavy runs', () => {
     const few = waysOf(plans(new RunWays(16), 600, heavy, { bytes: 4096, rows: 15 }));
     expect(few).toEqual(times('Wide', 600));
     const enough = plans(new RunWays(16), 600, heavy, { bytes: 4096, rows: 16 });
-    expect(enough.at(-1)).toEqual({ way: 'Divided', shares: 16 });
+    expect(enough.at(-1)).toMatchObject({ way: 'Divided', shares: 16 });
     expect(waysOf(enough)).not.toContain('OneThread');
   });
 });
@@ -164,7 +168,7 @@ describe('shares', () => {
     ['none so short that handing it over counts', 64, 64, 1, 5],
     ['at least two', 64, 64, 0.3, 2],
   ])('%s', (_, cores, rows, milliseconds, shares) => {
-    expect(divided(cores, rows, milliseconds)).toEqual({ way: 'Divided', shares });
+    expect(divided(cores, rows, milliseconds)).toMatchObject({ way: 'Divided', shares });
   });
 
   test('a single row has none', () => {
@@ -173,16 +177,76 @@ describe('shares', () => {
   });
 });
 
+describe('runs abreast', () => {
+  const size = { bytes: 4096, rows: 32 };
+  /** What is planned for so many runs at once after so many, one by one, which took what `takes` says. */
+  const abreast = (cores: number, takes: Partial<Record<RunWay, number>>, count: number, of = size) => {
+    const ways = new RunWays(cores);
+    plans(ways, 60, fixed(takes), of);
+    return plans(ways, 1, fixed(takes), of, 0, count)[0] as RunPlan;
+  };
+  const divided = { OneThread: 8, Divided: 1, Wide: 4 };
+
+  test.each([
+    ['two, as many as cores', 2, 2, { way: 'OneThread' }],
+    ['more than cores', 2, 3, { way: 'OneThread' }],
+    ['two on many cores', 16, 2, { way: 'Divided', shares: 8 }],
+    ['five on many cores', 16, 5, { way: 'Divided', shares: 3 }],
+    ['nine on many cores', 16, 9, { way: 'OneThread' }],
+  ])('share the cores: %s', (_, cores, count, plan) => {
+    expect(abreast(cores, divided, count)).toEqual({ ...plan, company: 'Abreast' });
+  });
+
+  test('have one thread each where dealing rows out was not worth it anyway', () => {
+    const plan = abreast(16, { OneThread: 1, Divided: 1, Wide: 2 }, 2);
+    expect(plan).toEqual({ way: 'OneThread', company: 'Abreast' });
+  });
+
+  test('go one after the other with all threads where that is best and cores are enough', () => {
+    const wide = { OneThread: 15, Wide: 3 };
+    const one = { ...size, rows: 1 };
+    expect(abreast(16, wide, 4, one)).toEqual({ way: 'Wide', company: 'Alone' });
+    expect(abreast(16, wide, 16, one)).toEqual({ way: 'OneThread', company: 'Abreast' });
+  });
+
+  test('heavy ones go one after the other', () => {
+    const heavy = { Divided: 40, Wide: 60 };
+    expect(abreast(2, heavy, 8)).toEqual({ way: 'Divided', shares: 2, company: 'Alone' });
+  });
+
+  test('short ones are done on the spot', () => {
+    expect(abreast(2, { OneThread: 0.05, Wide: 0.3 }, 8).way).toBe('Here');
+  });
+
+  test('are none before every way is known, nor teach anything', () => {
+    const ways = new RunWays(2);
+    const first = plans(ways, 18, fixed(divided), size, 0, 4);
+    expect(first.map(({ company }) => company)).toEqual(new Array(18).fill('Alone'));
+    expect(plans(ways, 2000, fixed(divided), size, 0, 4)).toEqual(
+      new Array(2000).fill({ way: 'OneThread', company: 'Abreast' }),
+    );
+    expect(plans(ways, 1, fixed(divided), size)[0]?.way).toBe('Divided');
+  });
+});
+
+test('a trial has the cores for itself', () => {
+  const ways = new RunWays(4);
+  const made = plans(ways, 400, fixed({ OneThread: 1, Divided: 0.6, Wide: 0.9 })).slice(18);
+  expect(made.some(({ way }) => way === 'OneThread')).toBe(true);
+  for (const { way, company } of made) expect(company).toBe(way === 'Divided' ? 'Allowed' : 'Alone');
+});
+
 test('whatever runs take, a plan is possible, and shares are no more than cores and rows', () => {
   const size = fc.record({ bytes: fc.nat({ max: 1e9 }), rows: fc.integer({ min: 1, max: 100 }) });
   const cores = fc.integer({ min: 1, max: 64 });
   const callerShare = fc.double({ min: 0, max: 1, noNaN: true });
-  const run = fc.tuple(size, fc.double({ min: 0, max: 1000, noNaN: true }));
+  const abreast = fc.integer({ min: 1, max: 80 });
+  const run = fc.tuple(size, abreast, fc.double({ min: 0, max: 1000, noNaN: true }));
   fc.assert(
     fc.property(cores, callerShare, fc.array(run, { maxLength: 60 }), (cores, callerShare, runs) => {
       const ways = new RunWays(cores);
-      for (const [each, milliseconds] of runs) {
-        const plan = ways.plan(each, callerShare);
+      for (const [each, abreast, milliseconds] of runs) {
+        const plan = ways.plan(each, { callerShare, abreast });
         const { way } = plan;
         if (plan.way === 'Divided') {
           expect(plan.shares).toBeGreaterThanOrEqual(2);

@@ -1,4 +1,5 @@
 /** Whichever way a run uses the cores, it answers the same. */
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Engine } from '../../../../model-server/engine/engine.ts';
@@ -24,7 +25,7 @@ afterAll(async () => {
 
 const named = (inputs: Record<string, Tensor>): NamedTensors => new Map(Object.entries(inputs));
 const run = (way: RunWay | 'Best', signature: string, inputs: NamedTensors) =>
-  (engines.get(way) as Engine).run('plus', signature, inputs, 'Independent');
+  (engines.get(way) as Engine).run('plus', signature, inputs, { rows: 'Independent' });
 
 const rowsOf = (rows: number, width: number) => Array.from({ length: rows * width }, (_, i) => Math.sin(i));
 
@@ -91,6 +92,42 @@ describe.each(ways)('%s', (way) => {
   });
 });
 
+describe('saturation', () => {
+  const start = (way: RunWay) =>
+    run(way, 'convolve', named({ image: floats([64, 8, 8, 3], rowsOf(64, 192)) }));
+  const isSaturated = (way: RunWay) => (engines.get(way) as Engine).isSaturated('plus');
+
+  test('one run for each core, and one more', async () => {
+    const running: Promise<unknown>[] = [];
+    for (let run = 0; run <= availableParallelism(); run++) {
+      expect(isSaturated('OneThread')).toBe(false);
+      running.push(start('OneThread'));
+    }
+    expect(isSaturated('OneThread')).toBe(true);
+    // The threads are those of all models.
+    expect(isSaturated('Divided')).toBe(true);
+    await Promise.all(running);
+    expect(isSaturated('OneThread')).toBe(false);
+  });
+
+  test('a run that has all threads', async () => {
+    const running = start('Wide');
+    expect(isSaturated('Wide')).toBe(true);
+    await running;
+    expect(isSaturated('Wide')).toBe(false);
+  });
+
+  test('runs that failed leave nothing behind', async () => {
+    const wrong = () => run('OneThread', 'look_up', named({ index: tensor('INT32', [1], [7]) }));
+    await Promise.allSettled(Array.from({ length: 20 }, wrong));
+    expect(isSaturated('OneThread')).toBe(false);
+  });
+
+  test('of a model that nobody knows', () => {
+    expect((engines.get('Best') as Engine).isSaturated('nobody')).toBe(true);
+  });
+});
+
 test('a model that is closed while it runs answers first', async () => {
   const engine = startEngine({ way: 'Divided' });
   await engine.load('closing', plus);
@@ -98,7 +135,7 @@ test('a model that is closed while it runs answers first', async () => {
     'closing',
     'convolve',
     named({ image: floats([64, 8, 8, 3], rowsOf(64, 192)) }),
-    'Independent',
+    { rows: 'Independent' },
   );
   await engine.close();
   expect((await running).get('score')?.shape).toEqual([64, 2]);

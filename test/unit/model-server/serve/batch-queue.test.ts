@@ -74,6 +74,15 @@ test('what has expired is taken, and only that', () => {
   expect(queue.firstDeadline()).toBeUndefined();
 });
 
+test('batches that would be full are counted, those that run alone as one each', () => {
+  const queue = queueOf(item('a', 3), item('a', 4), item('b', 2), item(undefined, 1), item(undefined, 1));
+  expect(queue.fullBatches(4)).toBe(4);
+  queue.take(limits);
+  expect(queue.fullBatches(4)).toBe(3);
+  while (queue.size > 0) queue.take(limits);
+  expect(queue.fullBatches(1)).toBe(0);
+});
+
 test('rows that could join the oldest are counted up to the limit', () => {
   expect(queueOf(item('a', 2), item('b', 9), item('a', 1)).rowsWithNext(4)).toBe(3);
   expect(queueOf(item('a', 2), item('a', 3)).rowsWithNext(4)).toBeGreaterThanOrEqual(4);

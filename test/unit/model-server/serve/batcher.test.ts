@@ -8,11 +8,15 @@ interface Run {
   id: string;
   signature: string;
   values: number[];
+  abreast: number | undefined;
+  isOver: boolean;
   finish(outcome?: Error | ((values: number[]) => number[])): Promise<void>;
 }
 
 let clock: TestClock;
 let runs: Run[];
+/** Runs that the engine has use for at once. */
+let room: number;
 let settings: BatcherSettings;
 let events: string[];
 let batcher: Batcher;
@@ -24,15 +28,20 @@ beforeEach(() => {
   runs = [];
   events = [];
   settings = { maxBatchSize: 4, maxDelayMilliseconds: 0, requestTimeoutSeconds: 30 };
-  const engine: Pick<Engine, 'run'> = {
-    run: (id, signature, inputs) =>
+  room = 1;
+  const engine: Pick<Engine, 'run' | 'isSaturated'> = {
+    isSaturated: () => runs.filter(({ isOver }) => !isOver).length >= room,
+    run: (id, signature, inputs, { abreast } = {}) =>
       new Promise((resolve, reject) => {
         const values = numbers(inputs, 'x');
         runs.push({
           id,
           signature,
           values,
+          abreast,
+          isOver: false,
           async finish(outcome = (given) => given.map((value) => 2 * value)) {
+            this.isOver = true;
             if (outcome instanceof Error) reject(outcome);
             else {
               const data = Float32Array.from(outcome(values));
@@ -246,5 +255,78 @@ describe('waiting', () => {
     await runs[1]?.finish();
     expect([batcher.runSeconds, batcher.totalRunSeconds]).toEqual([0, 4]);
     expect(events).toContain('started after 3000');
+  });
+});
+
+describe('runs side by side', () => {
+  const sizes = () => runs.map(({ values }) => values.length);
+  const askFor = (requests: number, ...rest: [string?]) =>
+    Array.from({ length: requests }, (_, i) => ask([i], ...rest));
+
+  test('begin when two full batches wait, and as long as the engine has use for them', async () => {
+    room = 3;
+    askFor(12);
+    await settled();
+    expect(sizes()).toEqual([4, 4]);
+    askFor(20);
+    await settled();
+    expect(sizes()).toEqual([4, 4, 4]);
+    await runs[1]?.finish();
+    expect(sizes()).toEqual([4, 4, 4, 4]);
+    expect(batcher.inFlight).toBe(12);
+  });
+
+  test('are none while less than two full batches wait', async () => {
+    room = 9;
+    askFor(11);
+    await settled();
+    expect(sizes()).toEqual([4]);
+    await runs[0]?.finish();
+    await runs[1]?.finish();
+    expect(sizes()).toEqual([4, 4, 3]);
+  });
+
+  test('are told how many they will be', async () => {
+    room = 2;
+    askFor(3);
+    await settled();
+    askFor(17);
+    await settled();
+    await runs[0]?.finish();
+    expect(runs.map(({ abreast }) => abreast)).toEqual([1, 4, 3]);
+  });
+
+  test('also begin for requests that run alone, of which each is a batch', async () => {
+    room = 2;
+    askFor(4, 'sum');
+    await settled();
+    expect(sizes()).toEqual([1, 1]);
+  });
+
+  test('end in any order, and each request has its own answer', async () => {
+    room = 3;
+    const asked = askFor(20);
+    await settled();
+    await runs[2]?.finish();
+    await runs[0]?.finish(new EngineError('Unavailable', 'gone'));
+    await runs[1]?.finish();
+    expect(asked.slice(0, 4).map(({ answer }) => answer)).toEqual(new Array(4).fill('503 gone'));
+    expect(asked.slice(4, 12).map(({ answer }) => answer)).toEqual(
+      [4, 5, 6, 7, 8, 9, 10, 11].map((i) => [2 * i]),
+    );
+  });
+
+  test('count as busy once, last as long as the oldest, and what waits is foreseen by what each added', async () => {
+    room = 2;
+    askFor(16);
+    await clock.advance(1);
+    await runs[0]?.finish();
+    await clock.advance(1);
+    expect(batcher.runSeconds).toBe(2);
+    await runs[1]?.finish();
+    expect([batcher.runSeconds, batcher.totalRunSeconds]).toEqual([1, 2]);
+    askFor(8);
+    // Two runs in two seconds: one second each, though the second one was in flight for two.
+    expect(batcher.backlogMilliseconds).toBe(2000);
   });
 });
