@@ -48,7 +48,7 @@ export class Metrics {
   );
   readonly #computeSeconds = this.#histogram(
     'aicity_compute_duration_seconds',
-    'How long a run of the engine took, of one request or of several that were joined.',
+    'How long a run of the engine took, of one request or of several that were joined, from its start to its outcome: where runs go on side by side, with the wait for a core.',
     SECONDS,
   );
   readonly #batchRequests = this.#histogram(

@@ -11,6 +11,14 @@ export interface LoopResult {
   readonly cpuSecondsPerRow: number;
 }
 
+export interface LoopSettings {
+  /** Of one run. */
+  readonly rows: number;
+  /** Runs side by side. */
+  readonly abreast: number;
+  readonly seconds: number;
+}
+
 /**
  * What is possible at best: the model called in a loop, always with a full batch, by somebody who has nothing else to
  * do. The numbers are ready; only the array that the engine takes for itself is made anew for each run.
@@ -18,21 +26,24 @@ export interface LoopResult {
 export async function loopEngine(
   engine: Engine,
   model: BenchModel,
-  rows: number,
-  seconds: number,
+  { rows, abreast, seconds }: LoopSettings,
 ): Promise<LoopResult> {
   const numbers = valuesOf(model, rows);
   const milliseconds: number[] = [];
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + seconds * 1000;
-  for (let now = startedAt; now < endsAt; ) {
-    const tensor = { datatype: 'FP32', shape: [rows, ...model.inputShape], data: numbers.slice() } as const;
-    await engine.run(model.name, 'serving_default', new Map([['x', tensor]]), { rows: 'Independent' });
-    const ended = performance.now();
-    milliseconds.push(ended - now);
-    now = ended;
-  }
+  const loop = async () => {
+    for (let now = performance.now(); now < endsAt; ) {
+      const tensor = { datatype: 'FP32', shape: [rows, ...model.inputShape], data: numbers.slice() } as const;
+      const options = { rows: 'Independent', abreast } as const;
+      await engine.run(model.name, 'serving_default', new Map([['x', tensor]]), options);
+      const ended = performance.now();
+      milliseconds.push(ended - now);
+      now = ended;
+    }
+  };
+  await Promise.all(Array.from({ length: abreast }, loop));
   const elapsedSeconds = (performance.now() - startedAt) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
   const total = milliseconds.length * rows;

@@ -2,6 +2,7 @@
  * Measures contenders and the bare engine side by side: each round goes once through all of them before the next round
  * begins, so that whatever else the machine does is shared fairly, and the median of the rounds counts.
  */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../../model-server/engine/engine.ts';
 import { startEngine } from '../../model-server/engine/host.ts';
@@ -20,6 +21,8 @@ import { startContender } from './start-contender.ts';
 const CLIENTS = [1, 16, 64];
 /** As many rows as the server joins by default. */
 const MAX_BATCH_SIZE = 32;
+/** The server starts a run beside another one when two full batches wait. */
+const LEAST_BATCHES_ABREAST = 3;
 const WARM_UP_SECONDS = 1.5;
 const PROTOCOLS: readonly Protocol[] = ['JSON', 'raw tensor'];
 const MEBIBYTE = 2 ** 20;
@@ -137,7 +140,7 @@ async function measureRow(
   ];
 }
 
-/** The engine's own pace with as many rows as could at best be in one run. */
+/** The engine's own pace with as many rows as could at best be in one run, and as many runs as the cores have use for. */
 async function limit(
   engine: Engine,
   model: BenchModel,
@@ -145,8 +148,13 @@ async function limit(
   clients: number,
   seconds: number,
 ): Promise<Figures> {
-  const rows = rowsPerRequest * Math.min(clients, Math.max(1, Math.floor(MAX_BATCH_SIZE / rowsPerRequest)));
-  const { rowsPerSecond, p50, p99, cpuSecondsPerRow } = await loopEngine(engine, model, rows, seconds / 2);
+  const requests = Math.min(clients, Math.max(1, Math.floor(MAX_BATCH_SIZE / rowsPerRequest)));
+  const batches = Math.floor(clients / requests);
+  const { rowsPerSecond, p50, p99, cpuSecondsPerRow } = await loopEngine(engine, model, {
+    rows: rowsPerRequest * requests,
+    abreast: batches < LEAST_BATCHES_ABREAST ? 1 : Math.min(batches, availableParallelism() + 1),
+    seconds: seconds / 2,
+  });
   return {
     perSecond: rowsPerSecond / rowsPerRequest,
     ...{ p50, p99 },

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { type Engine, EngineError } from '../../../../model-server/engine/engine.ts';
 import type { NamedTensors } from '../../../../model-server/protocol/tensor.ts';
 import { Batcher, type BatcherSettings, type Outcome } from '../../../../model-server/serve/batcher.ts';
@@ -328,5 +329,47 @@ describe('runs side by side', () => {
     askFor(8);
     // Two runs in two seconds: one second each, though the second one was in flight for two.
     expect(batcher.backlogMilliseconds).toBe(2000);
+  });
+
+  test('whatever comes, goes and fails in whatever order, each request is answered once, with its own', async () => {
+    const step = fc.oneof(
+      fc.record({ ask: fc.integer({ min: 1, max: 5 }), alone: fc.boolean() }),
+      fc.record({ finish: fc.nat({ max: 4 }), fails: fc.boolean() }),
+      fc.record({ withdraw: fc.nat({ max: 50 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(step, { maxLength: 60 }),
+        async (many, steps) => {
+          runs.length = 0;
+          room = many;
+          const asked: (Asked & { values: number[] })[] = [];
+          const withdrawn = new Set<Asked>();
+          const going = () => runs.filter(({ isOver }) => !isOver);
+          for (const each of steps) {
+            if ('ask' in each) {
+              const values = Array.from({ length: each.ask }, (_, i) => 100 * asked.length + i);
+              asked.push(Object.assign(ask(values, each.alone ? 'sum' : 'double'), { values }));
+            } else if ('finish' in each) {
+              await going()[each.finish]?.finish(
+                each.fails ? new EngineError('Internal', 'broken') : undefined,
+              );
+            } else if (asked[each.withdraw] && asked[each.withdraw]?.answer === undefined) {
+              withdrawn.add(asked[each.withdraw]!);
+              asked[each.withdraw]?.withdraw();
+            }
+            await settled();
+            expect(going().length).toBeLessThanOrEqual(Math.max(1, many));
+          }
+          while (going().length > 0) await going()[0]?.finish();
+          for (const one of asked) {
+            if (withdrawn.has(one)) expect(one.answer).toBeUndefined();
+            else expect([one.values.map((value) => 2 * value), '500 broken']).toContainEqual(one.answer);
+          }
+          expect([batcher.queued, batcher.inFlight]).toEqual([0, 0]);
+        },
+      ),
+    );
   });
 });
