@@ -2,7 +2,7 @@
  * A request's JSON with its large lists of numbers taken out: they become `NumberList`s, and `JSON.parse` reads the
  * little that is left. Pure.
  */
-import { type FoundList, findNumberList, NumberList } from './number-list.ts';
+import { type FoundList, findNumberList, NumberList, type Precision } from './number-list.ts';
 
 /** Below this, `JSON.parse` alone is as fast. */
 const leastBytes = 1024;
@@ -26,7 +26,7 @@ export interface Extracted {
  * `data` of an object in `inputs`.
  * @returns none when the body is small, or no JSON as far as can be seen from here.
  */
-export function findNumberLists(body: Uint8Array): FoundList[] {
+export function findNumberLists(body: Uint8Array, precision: Precision = 'FP32'): FoundList[] {
   if (body.byteLength < leastBytes) return [];
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const lists: FoundList[] = [];
@@ -45,7 +45,7 @@ export function findNumberLists(body: Uint8Array): FoundList[] {
       if (around === '{') topKey = key;
       at = end;
     } else if (byte === openList) {
-      const found = isTensorPlace(around, topKey, key) ? findNumberList(text, at) : undefined;
+      const found = isTensorPlace(around, topKey, key) ? findNumberList(text, at, precision) : undefined;
       if (found) {
         lists.push(found);
         at = found.end;

@@ -1,22 +1,21 @@
 /** Lists of numbers on their way from one thread to another: in two arrays, however many lists there are. Pure. */
 import type { FoundList } from './number-list.ts';
-import { joined } from './number-reader.ts';
+import { type Doubles, joined, type Singles } from './number-reader.ts';
 
 export interface MovedLists {
   /** The numbers of all lists. */
-  readonly values: Float32Array<ArrayBuffer>;
+  readonly values: Singles | Doubles;
   /** Of each list: where it begins and ends, its bounds, whether its numbers are whole, its rank and its sizes. */
   readonly facts: Float64Array<ArrayBuffer>;
 }
 
-/** Takes the numbers out of the lists. */
+/** Takes the numbers out of the lists, which were read with one precision. */
 export function packed(lists: readonly FoundList[]): MovedLists {
   const facts = lists.flatMap(({ start, end, least, greatest, areWhole, shape }) => [
     ...[start, end, least, greatest, Number(areWhole), shape.length],
     ...shape,
   ]);
-  const values = lists.map((list) => list.values);
-  return { values: joined(values, Float32Array), facts: Float64Array.from(facts) };
+  return { values: joined(lists.map((list) => list.values)), facts: Float64Array.from(facts) };
 }
 
 /** The lists again; several share one array. */
@@ -32,7 +31,7 @@ export function unpacked({ values, facts }: MovedLists): FoundList[] {
     lists.push({
       ...{ start, end, least, greatest, shape, areWhole: areWhole === 1 },
       values: count === values.length ? values : values.subarray(taken, taken + count),
-    });
+    } as FoundList);
     taken += count;
   }
   return lists;

@@ -5,15 +5,35 @@
  */
 import { freeMemory } from '../free-memory.ts';
 import { arrayTypes, rangeOf } from './cast.ts';
-import { joined, type Numbers, readNumbers, textOf } from './number-reader.ts';
-import type { Datatype, TensorArrays } from './tensor.ts';
+import { type Doubles, joined, type Numbers, readNumbers, type Singles, textOf } from './number-reader.ts';
+import type { Datatype, TensorArrays, TensorSpec } from './tensor.ts';
 
-/** A list as it was read. Nearly all models take FP32, so that is what is read first. */
-export type FoundList = Numbers<Float32Array<ArrayBuffer>>;
+/** A list as it was read. */
+export type FoundList = Numbers<Singles> | Numbers<Doubles>;
+
+/** What numbers are kept as while nobody knows which tensor they are. */
+export type Precision = 'FP32' | 'FP64';
+
+const wideDatatypes: ReadonlySet<Datatype> = new Set(['FP64', 'INT64', 'UINT64', 'INT32', 'UINT32']);
+
+const precisionOf = ({ BYTES_PER_ELEMENT }: Singles | Doubles): Precision =>
+  BYTES_PER_ELEMENT === 8 ? 'FP64' : 'FP32';
+
+/** FP32, as nearly all models take it, unless that would lose what inputs hold: then lists would have to be read again. */
+export function precisionFor(inputs: readonly Pick<TensorSpec, 'datatype'>[]): Precision {
+  const isWide = inputs.some(({ datatype }) => wideDatatypes.has(datatype));
+  return isWide && inputs.every(({ datatype }) => datatype !== 'FP32') ? 'FP64' : 'FP32';
+}
 
 /** The list of numbers that begins at `start`; undefined when it is anything else. */
-export function findNumberList(bytes: Uint8Array, start: number): FoundList | undefined {
-  return readNumbers(bytes, start, Float32Array);
+export function findNumberList(
+  bytes: Uint8Array,
+  start: number,
+  precision: Precision = 'FP32',
+): FoundList | undefined {
+  return precision === 'FP32'
+    ? readNumbers(bytes, start, Float32Array)
+    : readNumbers(bytes, start, Float64Array);
 }
 
 /** Numbers, in lists that are nested as `shape` says. */
@@ -23,17 +43,17 @@ export class NumberList {
   readonly #texts: readonly Uint8Array[];
   readonly #isStacked: boolean;
   /** The numbers of each text. */
-  readonly #singles: readonly FoundList[];
+  readonly #lists: readonly FoundList[];
 
   private constructor(
     shape: readonly number[],
     texts: readonly Uint8Array[],
-    singles: readonly FoundList[],
+    lists: readonly FoundList[],
     isStacked = false,
   ) {
     this.shape = shape;
     this.#texts = texts;
-    this.#singles = singles;
+    this.#lists = lists;
     this.#isStacked = isStacked;
   }
 
@@ -52,24 +72,22 @@ export class NumberList {
     return new NumberList(
       [lists.length, ...first.shape],
       lists.flatMap((list) => list.#texts),
-      lists.flatMap((list) => list.#singles),
+      lists.flatMap((list) => list.#lists),
       true,
     );
   }
 
   /**
-   * The elements of a tensor; undefined when not all values are ones that the datatype holds. To be asked for once: as
-   * FP32 they are the list's own, and for another datatype those are given up.
+   * The elements of a tensor; undefined when not all values are ones that the datatype holds. To be asked for once: the
+   * list's own numbers are the tensor's, or are given up.
    */
   takeElements<D extends Datatype>(datatype: D): TensorArrays[D] | undefined {
     if (datatype === 'BOOL' || datatype === 'BYTES' || datatype === 'FP16' || datatype === 'BF16')
       return undefined;
-    if (datatype === 'FP32' || (datatype !== 'FP64' && this.#singles.every(isExact))) {
-      return elementsOf(datatype, this.#singles, Float32Array) as TensorArrays[D] | undefined;
-    }
-    for (const { values } of this.#singles) freeMemory(values);
-    const doubles = this.#texts.map((text) => readNumbers(text, 0, Float64Array)!);
-    return elementsOf(datatype, doubles, Float64Array) as TensorArrays[D] | undefined;
+    const isEnough = this.#lists.every((list) => isExactFor(datatype, list));
+    if (!isEnough) for (const { values } of this.#lists) freeMemory(values);
+    const lists = isEnough ? this.#lists : this.#texts.map((text) => readNumbers(text, 0, Float64Array)!);
+    return elementsOf(datatype, lists) as TensorArrays[D] | undefined;
   }
 
   /** What `JSON.parse` makes of it. */
@@ -79,16 +97,17 @@ export class NumberList {
   }
 }
 
-/** Whether FP32 holds the numbers as they are: all are whole, and none has more bits than its fraction. */
-function isExact({ least, greatest, areWhole }: Numbers<Float32Array>): boolean {
-  return areWhole && least >= -(2 ** 24) && greatest <= 2 ** 24;
+/** Whether the numbers as they were read say what the datatype would hold. */
+function isExactFor(datatype: Datatype, { values, least, greatest, areWhole }: FoundList): boolean {
+  if (precisionOf(values) === 'FP64' || datatype === 'FP32') return true;
+  // FP32 has whole numbers of as many bits as its fraction.
+  return datatype !== 'FP64' && areWhole && least >= -(2 ** 24) && greatest <= 2 ** 24;
 }
 
 /** The numbers of all lists; undefined when the datatype does not hold one of them. */
-function elementsOf<Values extends Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(
+function elementsOf(
   datatype: Exclude<Datatype, 'BYTES'>,
-  lists: readonly Numbers<Values>[],
-  type: new (length: number) => Values,
+  lists: readonly FoundList[],
 ): TensorArrays[Exclude<Datatype, 'BYTES'>] | undefined {
   const range = rangeOf(datatype)!;
   const isFloat = datatype === 'FP32' || datatype === 'FP64';
@@ -97,11 +116,8 @@ function elementsOf<Values extends Float32Array<ArrayBuffer> | Float64Array<Arra
   for (const list of lists) {
     if (list.least < least || list.greatest > greatest || !(isFloat || list.areWhole)) return undefined;
   }
-  const values = joined(
-    lists.map((list) => list.values),
-    type,
-  );
-  if (isFloat) return values;
+  const values = joined(lists.map((list) => list.values));
+  if (datatype === precisionOf(values)) return values;
   const elements = new arrayTypes[datatype](values.length);
   if (datatype === 'INT64' || datatype === 'UINT64') {
     for (let i = 0; i < values.length; i++) elements[i] = BigInt(values[i] as number) as never;

@@ -56,8 +56,8 @@ function found() {
 const firstWindow = 2048;
 const windowGrowth = 8;
 
-type Singles = Float32Array<ArrayBuffer>;
-type Doubles = Float64Array<ArrayBuffer>;
+export type Singles = Float32Array<ArrayBuffer>;
+export type Doubles = Float64Array<ArrayBuffer>;
 type ArrayType<Values> = new (length: number) => Values;
 
 export interface Numbers<Values> {
@@ -113,7 +113,7 @@ export function readNumbers<Values extends Singles | Doubles>(
   }
   const list = found();
   return {
-    values: joined(parts, type),
+    values: joined(parts),
     shape: Array.from(sizes.subarray(0, list.rank)),
     start,
     end: at,
@@ -123,13 +123,11 @@ export function readNumbers<Values extends Singles | Doubles>(
   };
 }
 
-/** One array of several, whose memory is given back. */
-export function joined<Values extends Singles | Doubles>(
-  parts: readonly Values[],
-  type: ArrayType<Values>,
-): Values {
+/** One array of several of a kind, whose memory is given back; of none, an empty one. */
+export function joined<Values extends Singles | Doubles>(parts: readonly Values[]): Values {
   if (parts.length === 1) return parts[0] as Values;
-  const whole = new type(parts.reduce((sum, { length }) => sum + length, 0));
+  const type = parts[0]?.BYTES_PER_ELEMENT === 8 ? Float64Array : Float32Array;
+  const whole = new type(parts.reduce((sum, { length }) => sum + length, 0)) as Values;
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

@@ -7,13 +7,13 @@ import { freeMemory } from '../free-memory.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { JsonBody } from '../protocol/json.ts';
 import { unpacked } from '../protocol/moved-lists.ts';
-import type { ReadBody } from './json-thread.ts';
+import type { Precision } from '../protocol/number-list.ts';
+import type { GivenBody, ReadBody } from './json-thread.ts';
 
 /** About half a millisecond of reading; on busy cores a request that is handed over takes 0.3 ms longer. */
 const LEAST_BYTES = 256 << 10;
 
-interface Task {
-  readonly body: ArrayBuffer;
+interface Task extends GivenBody {
   resolve(read: ReadBody): void;
   reject(error: ProtocolError): void;
 }
@@ -35,17 +35,19 @@ export class JsonThreads {
   /**
    * Reads a body's lists of numbers, if it is large in a thread, and gives it to `use`. A thread takes the body's memory,
    * and `use` may not keep it. The first large body starts one, which takes some ten milliseconds.
+   * @param precision in which a thread reads the numbers.
    * @throws ProtocolError Unavailable when the thread dies.
    */
-  read<T>(body: Buffer, use: (json: JsonBody) => T): T | Promise<T> {
+  read<T>(body: Buffer, precision: Precision, use: (json: JsonBody) => T): T | Promise<T> {
     const { buffer } = body;
     const isOwnMemory = body.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
-    return isOwnMemory && body.byteLength >= LEAST_BYTES ? this.#readElsewhere(buffer, use) : use(body);
+    if (!isOwnMemory || body.byteLength < LEAST_BYTES) return use(body);
+    return this.#readElsewhere({ body: buffer, precision }, use);
   }
 
-  async #readElsewhere<T>(body: ArrayBuffer, use: (json: JsonBody) => T): Promise<T> {
+  async #readElsewhere<T>(given: GivenBody, use: (json: JsonBody) => T): Promise<T> {
     const { body: returned, ...lists } = await new Promise<ReadBody>((resolve, reject) => {
-      this.#waiting.push({ body, resolve, reject });
+      this.#waiting.push({ ...given, resolve, reject });
       const [idle] = this.#idle;
       const mayStart = this.#idle.size + this.#tasks.size < this.#mostThreads;
       const thread = idle ?? (mayStart ? this.#start() : undefined);
@@ -86,7 +88,8 @@ export class JsonThreads {
       return;
     }
     this.#tasks.set(thread, task);
-    thread.postMessage(task.body, [task.body]);
+    const { body, precision } = task;
+    thread.postMessage({ body, precision } satisfies GivenBody, [body]);
   }
 
   /** Its body is lost with it. Others that wait get a new thread. */

@@ -13,6 +13,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { parseForecast } from '../protocol/forecast.ts';
 import { jsonLengthHeader } from '../protocol/infer.ts';
 import { parseJsonObject } from '../protocol/json.ts';
+import { precisionFor } from '../protocol/number-list.ts';
 import { statisticsDocument } from '../protocol/statistics.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
 import { exampleCall, forecastCall, inferCall, predictCall } from './calls.ts';
@@ -61,16 +62,17 @@ function callOf(
   body: Buffer,
 ): Call<Answer> | Promise<Call<Answer>> {
   if (route.kind === 'Forecast') return forecastCall(model, headers, body, clock.epochMilliseconds());
+  const precision = precisionFor(defaultOf(model).inputs);
   switch (route.action) {
     case 'V1Predict':
-      return jsonThreads.read(body, (json) => predictCall(model, headers, json));
+      return jsonThreads.read(body, precision, (json) => predictCall(model, headers, json));
     case 'V1Classify':
       return exampleCall('classify', model, headers, body);
     case 'V1Regress':
       return exampleCall('regress', model, headers, body);
     case 'V2Infer':
       if (headers[jsonLengthHeader] !== undefined) return inferCall(model, headers, body);
-      return jsonThreads.read(body, (json) => inferCall(model, headers, json));
+      return jsonThreads.read(body, precision, (json) => inferCall(model, headers, json));
   }
 }
 

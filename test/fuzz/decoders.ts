@@ -93,6 +93,16 @@ export const DECODERS: readonly Decoder[] = [
       ) {
         throw new Error('values that are held are refused, or others given');
       }
+      for (const datatype of ['FP32', 'INT64', 'UINT8'] as const) {
+        const [single, double] = (['FP32', 'FP64'] as const).map((precision) =>
+          NumberList.of(bytes, findNumberList(bytes, 0, precision)!).takeElements(datatype),
+        );
+        if (
+          single?.length !== double?.length ||
+          single?.some((value, index) => !Object.is(value, double?.[index]))
+        )
+          throw new Error(`other values of ${datatype} from FP64 than from FP32`);
+      }
     },
   },
   {

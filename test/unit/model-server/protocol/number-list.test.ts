@@ -4,14 +4,19 @@ import fc from 'fast-check';
 import { digestFile, sourceDigest } from '../../../../model-server/assembly/generate.ts';
 import { decodeInfer } from '../../../../model-server/protocol/infer.ts';
 import { extractNumberLists, findNumberLists } from '../../../../model-server/protocol/json-body.ts';
-import { findNumberList, NumberList } from '../../../../model-server/protocol/number-list.ts';
+import {
+  findNumberList,
+  NumberList,
+  type Precision,
+  precisionFor,
+} from '../../../../model-server/protocol/number-list.ts';
 import { decodePredict } from '../../../../model-server/protocol/predict.ts';
 import type { Datatype, NamedTensors, Signature } from '../../../../model-server/protocol/tensor.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const read = (text: string) => {
+const read = (text: string, precision: Precision = 'FP32') => {
   const bytes = utf8(text);
-  const found = findNumberList(bytes, 0);
+  const found = findNumberList(bytes, 0, precision);
   return found && { list: NumberList.of(bytes, found), end: found.end };
 };
 
@@ -57,6 +62,43 @@ test('every number is what JSON.parse makes of it, as FP32 and as FP64', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test('whatever numbers are kept as, the elements are the same', () => {
+  const datatypes = [
+    'FP32',
+    'FP64',
+    'INT64',
+    'UINT64',
+    'INT32',
+    'UINT32',
+    'INT16',
+    'INT8',
+    'UINT8',
+    'FP16',
+    'BOOL',
+  ];
+  fc.assert(
+    fc.property(fc.constantFrom(...(datatypes as Datatype[])), fc.array(written), (datatype, numbers) => {
+      const text = `[${numbers.join(',')}]`;
+      const [single, double] = (['FP32', 'FP64'] as const).map((precision) =>
+        read(text, precision)?.list.takeElements(datatype),
+      );
+      expect(double).toEqual(single);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test.each<[string, Datatype[], Precision]>([
+  ['an image', ['FP32'], 'FP32'],
+  ['bytes of an image', ['UINT8'], 'FP32'],
+  ['numbers of sixty-four bits', ['INT64'], 'FP64'],
+  ['doubles beside a text', ['BYTES', 'FP64'], 'FP64'],
+  ['an image and its number', ['INT64', 'FP32'], 'FP32'],
+  ['nothing', [], 'FP32'],
+])('inputs that are %s', (_, datatypes, precision) => {
+  expect(precisionFor(datatypes.map((datatype) => ({ datatype })))).toBe(precision);
 });
 
 describe('texts longer than the window through which they are read', () => {
