@@ -1,10 +1,9 @@
 /** The add-on `aicity_session` (`native/session.cc`): TensorFlow sessions for JavaScript. */
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
 import type { Tensor } from '../protocol/tensor.ts';
 import { EngineError } from './engine.ts';
 import { concatenated, integerField, messageField } from './graph/protobuf-writer.ts';
+import { loadAddon } from './native-package.ts';
 
 export interface Handle<Kind extends string> {
   readonly kind: Kind;
@@ -65,10 +64,8 @@ let cores = 1;
  */
 export function sessionAddon(): SessionAddon {
   if (addon) return addon;
-  const load = createRequire(import.meta.url);
   try {
-    const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
-    const native = load(join(folder, 'lib', 'napi-v8', 'aicity_session.node')) as SessionAddon;
+    const native = loadAddon<SessionAddon>('aicity_session');
     const all = availableParallelism();
     cores = native.gpus(configProto(all)) > 0 ? 1 : all;
     native.setThreads(cores === 1 ? Math.max(all, LEAST_THREADS) : all);

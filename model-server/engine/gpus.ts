@@ -1,6 +1,5 @@
 /** The add-on `aicity_gpus` (`native/gpus.cc`): NVIDIA's GPUs as their driver sees them. */
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { loadAddon } from './native-package.ts';
 
 /** A GPU that the process may see, or a slice of one. */
 export interface Gpu {
@@ -17,10 +16,7 @@ export interface Gpu {
 /** Off the event loop. None where there is no driver, or where the add-on has not been built. */
 export async function readGpus(): Promise<readonly Gpu[]> {
   try {
-    const load = createRequire(import.meta.url);
-    const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
-    const { read } = load(join(folder, 'lib', 'napi-v8', 'aicity_gpus.node')) as { read(): Promise<Gpu[]> };
-    return await read();
+    return await loadAddon<{ read(): Promise<Gpu[]> }>('aicity_gpus').read();
   } catch {
     return [];
   }

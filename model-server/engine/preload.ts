@@ -4,20 +4,17 @@
  * that ends before the library has been read waits for it.
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { loadAddon, nativePackage } from './native-package.ts';
 
 // What TensorFlow remarks upon, on some processors already when it is read, would stand between the lines of our own log.
 // biome-ignore lint/style/noProcessEnv: TensorFlow asks for it there; nothing is read from it here.
 process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
 
 try {
-  const load = createRequire(import.meta.url);
-  const folder = dirname(load.resolve('@tensorflow/tfjs-node/package.json'));
-  const library = join(folder, 'deps', 'lib', 'libtensorflow_cc.so.2');
-  const addon = join(folder, 'lib', 'napi-v8', 'aicity_preload.node');
+  const library = join(nativePackage(), 'deps', 'lib', 'libtensorflow_cc.so.2');
   if (existsSync(library)) {
-    const { preload, wait } = load(addon) as { preload(path: string): void; wait(): void };
+    const { preload, wait } = loadAddon<{ preload(path: string): void; wait(): void }>('aicity_preload');
     preload(library);
     process.once('exit', wait);
   }

@@ -57,9 +57,10 @@ export class BatchQueue<T extends Waiting> {
     return this.#rows;
   }
 
-  /** Batches that would be full, of those that wait; not quite so many when their keys differ. */
+  /** Batches that would be full, of those that wait; not quite so many when their keys differ, or some have many rows. */
   fullBatches(rowsOfBatch: number): number {
-    return this.#alone + Math.floor((this.#rows - this.#alone) / rowsOfBatch);
+    const batches = this.#alone + Math.floor((this.#rows - this.#alone) / rowsOfBatch);
+    return Math.min(batches, this.#size);
   }
 
   /** What the engine needs for all that wait. */

@@ -265,6 +265,7 @@ export class Batcher {
     return this.#engine.run(request.model.id, request.signature, inputs, {
       // What may be joined may be dealt out as well.
       rows: key === undefined ? 'Together' : 'Independent',
+      // This one, those that go on, and those that are to be started beside them.
       abreast: this.#running.length + Math.max(0, this.#fullBatches() - FULL_BATCHES_BEHIND + 1),
     });
   }

@@ -1,19 +1,14 @@
 /** The add-on that begins to read TensorFlow's library before anything else does. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, jest, test } from '@jest/globals';
+import { loadAddon } from '../../../../model-server/engine/native-package.ts';
 
 // Reading the library takes as long as the machine is busy.
 jest.setTimeout(60_000);
 
-const require = createRequire(import.meta.url);
-const folder = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
-const addon = require(join(folder, 'lib', 'napi-v8', 'aicity_preload.node')) as {
-  preload(...args: unknown[]): void;
-};
+const addon = loadAddon<{ preload(...args: unknown[]): void }>('aicity_preload');
 
 test('a path that is none is refused, a file that is none is left to others', () => {
   expect(() => addon.preload()).toThrow('a path was expected');

@@ -1,9 +1,8 @@
 /** The add-on by itself: whatever reaches it unchecked is refused, and never aborts the process. */
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { addonPath, loadAddon } from '../../../../model-server/engine/native-package.ts';
 
 interface Answer {
   outputs: [{ data: ArrayBuffer }];
@@ -15,10 +14,8 @@ type Addon = Record<
   'load' | 'importGraph' | 'prepare' | 'describe' | 'setThreads' | 'gpus' | Runs | 'close',
   (...args: unknown[]) => unknown
 >;
-const require = createRequire(import.meta.url);
-const folder = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
-const path = join(folder, 'lib', 'napi-v8', 'aicity_session.node');
-const addon = require(path) as Addon;
+const path = addonPath('aicity_session');
+const addon = loadAddon<Addon>('aicity_session');
 const model = fileURLToPath(new URL('../../../fixtures/models/plus', import.meta.url));
 
 let session: unknown;

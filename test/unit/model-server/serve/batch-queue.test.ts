@@ -81,6 +81,7 @@ test('batches that would be full are counted, those that run alone as one each',
   expect(queue.fullBatches(4)).toBe(3);
   while (queue.size > 0) queue.take(limits);
   expect(queue.fullBatches(1)).toBe(0);
+  expect(queueOf(item('a', 99)).fullBatches(4)).toBe(1);
 });
 
 test('rows that could join the oldest are counted up to the limit', () => {

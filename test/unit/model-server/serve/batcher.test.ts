@@ -1,90 +1,19 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { type Engine, EngineError } from '../../../../model-server/engine/engine.ts';
-import type { NamedTensors } from '../../../../model-server/protocol/tensor.ts';
-import { Batcher, type BatcherSettings, type Outcome } from '../../../../model-server/serve/batcher.ts';
-import { settled, TestClock } from '../clock.ts';
-
-interface Run {
-  id: string;
-  signature: string;
-  values: number[];
-  abreast: number | undefined;
-  isOver: boolean;
-  finish(outcome?: Error | ((values: number[]) => number[])): Promise<void>;
-}
+import { EngineError } from '../../../../model-server/engine/engine.ts';
+import type { Batcher, BatcherSettings } from '../../../../model-server/serve/batcher.ts';
+import { settled, type TestClock } from '../clock.ts';
+import { Batching, model, type Run } from './batching.ts';
 
 let clock: TestClock;
-let runs: Run[];
-/** Runs that the engine has use for at once. */
-let room: number;
+let runs: readonly Run[];
 let settings: BatcherSettings;
-let events: string[];
+let events: readonly string[];
 let batcher: Batcher;
-
-const model = { id: 'm#1', joinable: new Set(['double']) };
+let ask: Batching['ask'];
 
 beforeEach(() => {
-  clock = new TestClock();
-  runs = [];
-  events = [];
-  settings = { maxBatchSize: 4, maxDelayMilliseconds: 0, requestTimeoutSeconds: 30 };
-  room = 1;
-  const engine: Pick<Engine, 'run' | 'isSaturated'> = {
-    isSaturated: () => runs.filter(({ isOver }) => !isOver).length >= room,
-    run: (id, signature, inputs, { abreast } = {}) =>
-      new Promise((resolve, reject) => {
-        const values = numbers(inputs, 'x');
-        runs.push({
-          id,
-          signature,
-          values,
-          abreast,
-          isOver: false,
-          async finish(outcome = (given) => given.map((value) => 2 * value)) {
-            this.isOver = true;
-            if (outcome instanceof Error) reject(outcome);
-            else {
-              const data = Float32Array.from(outcome(values));
-              resolve(new Map([['y', { datatype: 'FP32', shape: [data.length], data }]]));
-            }
-            await settled();
-          },
-        });
-      }),
-  };
-  batcher = new Batcher(
-    engine as Engine,
-    () => settings,
-    {
-      batchFinished: (requests, rows) => events.push(`batch ${requests}/${rows}`),
-      requestStarted: (waited) => events.push(`started after ${waited}`),
-      requestExpired: (waited) => events.push(`expired after ${waited}`),
-    },
-    clock,
-  );
+  ({ clock, runs, settings, events, batcher, ask } = new Batching());
 });
-
-const numbers = (tensors: NamedTensors, name: string) => [...(tensors.get(name)!.data as Float32Array)];
-
-interface Asked {
-  answer: number[] | string | undefined;
-  withdraw(): void;
-}
-
-function ask(values: number[], signature = 'double', to = model, timeoutSeconds?: number): Asked {
-  const inputs: NamedTensors = new Map([
-    ['x', { datatype: 'FP32', shape: [values.length], data: Float32Array.from(values) }],
-  ]);
-  const asked: Asked = { answer: undefined, withdraw: () => {} };
-  const done = (outcome: Outcome) => {
-    if (asked.answer !== undefined) throw new Error('answered twice');
-    asked.answer =
-      'error' in outcome ? `${outcome.error.status} ${outcome.error.message}` : numbers(outcome.outputs, 'y');
-  };
-  asked.withdraw = batcher.submit({ model: to, signature, inputs, timeoutSeconds, done });
-  return asked;
-}
 
 describe('batches', () => {
   test('a request to an idle engine runs at once; what arrives meanwhile is the next batch', async () => {
@@ -256,120 +185,5 @@ describe('waiting', () => {
     await runs[1]?.finish();
     expect([batcher.runSeconds, batcher.totalRunSeconds]).toEqual([0, 4]);
     expect(events).toContain('started after 3000');
-  });
-});
-
-describe('runs side by side', () => {
-  const sizes = () => runs.map(({ values }) => values.length);
-  const askFor = (requests: number, ...rest: [string?]) =>
-    Array.from({ length: requests }, (_, i) => ask([i], ...rest));
-
-  test('begin when two full batches wait, and as long as the engine has use for them', async () => {
-    room = 3;
-    askFor(12);
-    await settled();
-    expect(sizes()).toEqual([4, 4]);
-    askFor(20);
-    await settled();
-    expect(sizes()).toEqual([4, 4, 4]);
-    await runs[1]?.finish();
-    expect(sizes()).toEqual([4, 4, 4, 4]);
-    expect(batcher.inFlight).toBe(12);
-  });
-
-  test('are none while less than two full batches wait', async () => {
-    room = 9;
-    askFor(11);
-    await settled();
-    expect(sizes()).toEqual([4]);
-    await runs[0]?.finish();
-    await runs[1]?.finish();
-    expect(sizes()).toEqual([4, 4, 3]);
-  });
-
-  test('are told how many they will be', async () => {
-    room = 2;
-    askFor(3);
-    await settled();
-    askFor(17);
-    await settled();
-    await runs[0]?.finish();
-    expect(runs.map(({ abreast }) => abreast)).toEqual([1, 4, 3]);
-  });
-
-  test('also begin for requests that run alone, of which each is a batch', async () => {
-    room = 2;
-    askFor(4, 'sum');
-    await settled();
-    expect(sizes()).toEqual([1, 1]);
-  });
-
-  test('end in any order, and each request has its own answer', async () => {
-    room = 3;
-    const asked = askFor(20);
-    await settled();
-    await runs[2]?.finish();
-    await runs[0]?.finish(new EngineError('Unavailable', 'gone'));
-    await runs[1]?.finish();
-    expect(asked.slice(0, 4).map(({ answer }) => answer)).toEqual(new Array(4).fill('503 gone'));
-    expect(asked.slice(4, 12).map(({ answer }) => answer)).toEqual(
-      [4, 5, 6, 7, 8, 9, 10, 11].map((i) => [2 * i]),
-    );
-  });
-
-  test('count as busy once, last as long as the oldest, and what waits is foreseen by what each added', async () => {
-    room = 2;
-    askFor(16);
-    await clock.advance(1);
-    await runs[0]?.finish();
-    await clock.advance(1);
-    expect(batcher.runSeconds).toBe(2);
-    await runs[1]?.finish();
-    expect([batcher.runSeconds, batcher.totalRunSeconds]).toEqual([1, 2]);
-    askFor(8);
-    // Two runs in two seconds: one second each, though the second one was in flight for two.
-    expect(batcher.backlogMilliseconds).toBe(2000);
-  });
-
-  test('whatever comes, goes and fails in whatever order, each request is answered once, with its own', async () => {
-    const step = fc.oneof(
-      fc.record({ ask: fc.integer({ min: 1, max: 5 }), alone: fc.boolean() }),
-      fc.record({ finish: fc.nat({ max: 4 }), fails: fc.boolean() }),
-      fc.record({ withdraw: fc.nat({ max: 50 }) }),
-    );
-    await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 4 }),
-        fc.array(step, { maxLength: 60 }),
-        async (many, steps) => {
-          runs.length = 0;
-          room = many;
-          const asked: (Asked & { values: number[] })[] = [];
-          const withdrawn = new Set<Asked>();
-          const going = () => runs.filter(({ isOver }) => !isOver);
-          for (const each of steps) {
-            if ('ask' in each) {
-              const values = Array.from({ length: each.ask }, (_, i) => 100 * asked.length + i);
-              asked.push(Object.assign(ask(values, each.alone ? 'sum' : 'double'), { values }));
-            } else if ('finish' in each) {
-              await going()[each.finish]?.finish(
-                each.fails ? new EngineError('Internal', 'broken') : undefined,
-              );
-            } else if (asked[each.withdraw] && asked[each.withdraw]?.answer === undefined) {
-              withdrawn.add(asked[each.withdraw]!);
-              asked[each.withdraw]?.withdraw();
-            }
-            await settled();
-            expect(going().length).toBeLessThanOrEqual(Math.max(1, many));
-          }
-          while (going().length > 0) await going()[0]?.finish();
-          for (const one of asked) {
-            if (withdrawn.has(one)) expect(one.answer).toBeUndefined();
-            else expect([one.values.map((value) => 2 * value), '500 broken']).toContainEqual(one.answer);
-          }
-          expect([batcher.queued, batcher.inFlight]).toEqual([0, 0]);
-        },
-      ),
-    );
   });
 });
