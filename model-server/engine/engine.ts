@@ -86,7 +86,7 @@ export interface Engine {
    *
    * With `rows` of `Independent` the engine may deal the rows of all inputs out to several cores and join what comes out,
    * where that is quicker. Whoever says so knows that inputs have equally many rows, and that no row of an output depends
-   * on another row. With several runs `abreast` each has its share of the cores.
+   * on another row. With several runs `abreast` each has its share of the cores, unless other models want them as well.
    *
    * The input buffers are given away: large ones are moved to the model's thread instead of copied, or freed after the
    * run, which empties the caller's array. Neither change nor use them after the call, also not when it has failed.
@@ -98,8 +98,8 @@ export interface Engine {
 
   /**
    * Whether a further run of the model beside those that go on would do no good: every core has work, and one more run is
-   * ready to be taken up; or what goes on has all cores. Always, where runs go on one after the other, and of a model
-   * that is not loaded.
+   * ready to be taken up; or what goes on has all cores; or another model has run in the last second, which would have to
+   * wait for all of them. Always, where runs go on one after the other, and of a model that is not loaded.
    */
   isSaturated(id: string): boolean;
 

@@ -20,6 +20,7 @@ import {
 import { bytesOf, freeInputs, innerShapes, join, rowsOf, split } from './batch-tensors.ts';
 import { EngineError, type RunOptions } from './engine.ts';
 import type { RunningModel } from './model.ts';
+import { RunThreads } from './run-threads.ts';
 import {
   always,
   type RunPlan,
@@ -45,8 +46,7 @@ interface Run {
   readonly outputs: NamedTensors;
 }
 
-/** On the threads that models share, or waiting for one of them: of all models. */
-let runsOnThreads = 0;
+const threads = new RunThreads(() => performance.now());
 
 /** What a signature's entry is, given what the graph says of it. Throws EngineError when the two contradict. */
 export type Refine = (spec: TensorSpec, port: Port) => TensorSpec;
@@ -105,7 +105,11 @@ export class SessionModel implements RunningModel {
     const prepared = this.#prepared.get(name) as Prepared;
     const isDivisible = rows === 'Independent' && prepared.isDivisible;
     const size = { bytes: bytesOf(inputs), rows: (isDivisible && rowsOf(inputs)) || 1 };
-    const plan = prepared.ways.plan(size, { callerShare: busyShareOfThread(), abreast });
+    threads.use(this);
+    const plan = prepared.ways.plan(size, {
+      callerShare: busyShareOfThread(),
+      abreast: threads.isSoleUser(this) ? abreast : 1,
+    });
     const isTelling = plan.company === 'Alone' || (plan.company === 'Allowed' && this.#going === 0);
     this.#going++;
     if (plan.company === 'Alone') this.#alone++;
@@ -124,7 +128,8 @@ export class SessionModel implements RunningModel {
   }
 
   get isSaturated(): boolean {
-    return this.#alone > 0 || runsOnThreads > coresOfRun();
+    // Runs of another model would have to wait for all of those side by side.
+    return this.#alone > 0 || threads.runs > coresOfRun() || !threads.isSoleUser(this);
   }
 
   async #carryOut(
@@ -167,9 +172,7 @@ export class SessionModel implements RunningModel {
     const native = [callable, ...nativeInputs(inputs)] as const;
     if (way === 'Here') return this.#native.runNow(...native);
     if (way === 'Wide') return this.#native.runWide(...native);
-    const run = this.#native.run(...native);
-    runsOnThreads++;
-    return run.finally(() => runsOnThreads--);
+    return threads.during(this.#native.run(...native));
   }
 
   close(): Promise<void> {
