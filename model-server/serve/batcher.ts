@@ -61,7 +61,7 @@ interface Job extends Waiting {
  * Full batches that wait before a run is started beside another one: with fewer, the next run would be left with what
  * happens to come in the meantime, and small batches cost more than an idle core.
  */
-const FULL_BATCHES_BEHIND = 2;
+export const FULL_BATCHES_BEHIND = 2;
 /** Tensors of one batch: far above any sensible batch, far below what a process may hold. */
 const MOST_BATCH_BYTES = 256 * 2 ** 20;
 /** Expired requests are answered in groups, so that a long queue is not searched for each of them. */

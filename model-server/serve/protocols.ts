@@ -12,7 +12,7 @@ import {
 import { ProtocolError } from '../protocol/errors.ts';
 import { parseForecast } from '../protocol/forecast.ts';
 import { jsonLengthHeader } from '../protocol/infer.ts';
-import { parseJsonObject } from '../protocol/json.ts';
+import { type JsonBody, parseJsonObject } from '../protocol/json.ts';
 import { precisionFor } from '../protocol/number-list.ts';
 import { statisticsDocument } from '../protocol/statistics.ts';
 import { type Answer, JSON_TYPE, jsonAnswer } from './answer.ts';
@@ -62,17 +62,18 @@ function callOf(
   body: Buffer,
 ): Call<Answer> | Promise<Call<Answer>> {
   if (route.kind === 'Forecast') return forecastCall(model, headers, body, clock.epochMilliseconds());
-  const precision = precisionFor(defaultOf(model).inputs);
+  const readJson = (use: (json: JsonBody) => Call<Answer>) =>
+    jsonThreads.read(body, precisionFor(defaultOf(model).inputs), use);
   switch (route.action) {
     case 'V1Predict':
-      return jsonThreads.read(body, precision, (json) => predictCall(model, headers, json));
+      return readJson((json) => predictCall(model, headers, json));
     case 'V1Classify':
       return exampleCall('classify', model, headers, body);
     case 'V1Regress':
       return exampleCall('regress', model, headers, body);
     case 'V2Infer':
       if (headers[jsonLengthHeader] !== undefined) return inferCall(model, headers, body);
-      return jsonThreads.read(body, precision, (json) => inferCall(model, headers, json));
+      return readJson((json) => inferCall(model, headers, json));
   }
 }
 

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../../model-server/engine/engine.ts';
 import { startEngine } from '../../model-server/engine/host.ts';
+import { FULL_BATCHES_BEHIND } from '../../model-server/serve/batcher.ts';
 import { say } from '../region/progress.ts';
 import { differenceBetween } from './agreement.ts';
 import { measureBesideLarge } from './beside-large.ts';
@@ -21,8 +22,6 @@ import { startContender } from './start-contender.ts';
 const CLIENTS = [1, 16, 64];
 /** As many rows as the server joins by default. */
 const MAX_BATCH_SIZE = 32;
-/** The server starts a run beside another one when two full batches wait. */
-const LEAST_BATCHES_ABREAST = 3;
 const WARM_UP_SECONDS = 1.5;
 const PROTOCOLS: readonly Protocol[] = ['JSON', 'raw tensor'];
 const MEBIBYTE = 2 ** 20;
@@ -152,7 +151,7 @@ async function limit(
   const batches = Math.floor(clients / requests);
   const { rowsPerSecond, p50, p99, cpuSecondsPerRow } = await loopEngine(engine, model, {
     rows: rowsPerRequest * requests,
-    abreast: batches < LEAST_BATCHES_ABREAST ? 1 : Math.min(batches, availableParallelism() + 1),
+    abreast: batches > FULL_BATCHES_BEHIND ? Math.min(batches, availableParallelism() + 1) : 1,
     seconds: seconds / 2,
   });
   return {

@@ -21,7 +21,7 @@ const oldBytes = () =>
 test('answered requests do not outlive a short collection', async () => {
   // 20 MB of payload in each round, of which a set of running requests kept 6.
   const [rounds, batches, requests, payloadBytes] = [3, 75, 128, 2048];
-  // Two of the four batches go on side by side.
+  // Three of the four batches go on side by side.
   const engine: Pick<Engine, 'run' | 'isSaturated'> = {
     run: async (_id, _signature, inputs) => {
       await nextTurn();
