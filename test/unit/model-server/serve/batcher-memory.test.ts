@@ -20,15 +20,8 @@ const oldBytes = () =>
  */
 test('answered requests do not outlive a short collection', async () => {
   // 20 MB of payload in each round, of which a set of running requests kept 6.
-  const [rounds, batches, requests, payloadBytes] = [3, 75, 128, 2048];
-  // Three of the four batches go on side by side.
-  const engine: Pick<Engine, 'run' | 'isSaturated'> = {
-    run: async (_id, _signature, inputs) => {
-      await nextTurn();
-      return inputs;
-    },
-    isSaturated: () => false,
-  };
+  const [rounds, batches, requests, payloadBytes] = [3, 150, 64, 2048];
+  const engine: Pick<Engine, 'run'> = { run: async (_id, _signature, inputs) => inputs };
   const events = { batchFinished() {}, requestStarted() {}, requestExpired() {} };
   const settings = { maxBatchSize: 32, maxDelayMilliseconds: 0, requestTimeoutSeconds: 30 };
   const batcher = new Batcher(engine as Engine, () => settings, events, new TestClock());
